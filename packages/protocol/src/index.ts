@@ -1,0 +1,5 @@
+export type { Candle, Change } from './change.ts'
+export type { Entry } from './entry.ts'
+export { ERRORS, type ErrorBody, type ErrorCode, LiveKVError } from './errors.ts'
+export type { ClassicClientEvents, ClassicServerEvents, ClassicValueUpdate } from './events.ts'
+export type { Json } from './json.ts'
