@@ -141,20 +141,30 @@ export interface Store {
   commit(writes: readonly Write[]): Promise<CommitResult[]>
   /** At most 1,000 keys. */
   get(keys: readonly string[]): Promise<ReadResult>
-  /** In byte order of the key, after `after`; at most 1,000 entries. `head` as in `get`. */
-  list(page: { prefix?: string; after?: string; limit: number }): Promise<{ head: number; entries: Entry[] }>
+  /**
+   * In byte order of the key, after `after`; at most 1,000 entries. `head` as in `get`. A page is also bounded in
+   * bytes, so it can be shorter than `limit` before the end: `more` says whether to go on.
+   */
+  list(page: {
+    prefix?: string
+    after?: string
+    limit: number
+  }): Promise<{ head: number; entries: Entry[]; more: boolean }>
   /** Keys and revisions only, for the list of recent keys; as `list`, at most 5,000. */
   listRevisions(page: {
     after?: string
     limit: number
   }): Promise<{ head: number; keys: { key: string; revision: number }[] }>
-  /** At most 1,000 changes. Asking for revisions at or below the compacted ones throws REVISION_COMPACTED. */
-  history(query: HistoryQuery): Promise<Change[]>
+  /** At most 1,000 changes, bounded in bytes as `list`. Asking for compacted revisions throws REVISION_COMPACTED. */
+  history(query: HistoryQuery): Promise<{ changes: Change[]; more: boolean }>
   /** One bounded slice: at most 20,000 rows are read. `resume` absent: finished. */
   candles(query: CandleQuery): Promise<{ candles: Candle[]; resume?: CandleResume }>
-  /** Changes with a higher revision, ascending, at most 5,000; throws REVISION_COMPACTED. `head` from the same statement. */
+  /**
+   * Changes with a higher revision, ascending and without a gap, at most 5,000 and bounded in bytes (so: finished when
+   * the last one is `head`, which is read in the same statement); throws REVISION_COMPACTED.
+   */
   changesSince(revision: number, limit: number): Promise<{ head: number; changes: Change[] }>
-  /** The newest changes, descending by revision, at most 5,000: what the Tail is warmed with. */
+  /** The newest changes, descending by revision, at most 5,000 and bounded in bytes: what the Tail is warmed with. */
   latestChanges(limit: number): Promise<{ head: number; changes: Change[] }>
   head(): Promise<number>
   /** Keys whose expiry has passed, with the revision a conditional delete needs; at most 1,000. */
