@@ -1,0 +1,204 @@
+import type { Change } from '../store/store.ts'
+import { RecencyList } from './recency-list.ts'
+
+interface Node {
+  key: string
+  revision: number
+  /** Undefined once its value was dropped for memory; the revision still counts. */
+  change: Change | undefined
+  newer: Node | undefined
+  older: Node | undefined
+}
+
+/** What one entry weighs besides the characters of its value. */
+const VALUE_OVERHEAD = 100
+/** How many entries that must stay are skipped in search of one that may go. */
+const EVICTION_SCAN = 64
+const MAX_ABSENT = 10_000
+
+/**
+ * What this instance knows of the end of the log, bounded in entries and in characters of values.
+ *
+ * Guarantees, with `floor ≤ contiguous`:
+ * - every change up to `contiguous` has been seen here (or was overtaken by a re-read at that head);
+ * - a key that changed in (`floor`, `contiguous`] is in it with its latest such revision or a higher one.
+ *
+ * So an item "latest as of `asOf`" is still the latest up to `contiguous` exactly when `asOf ≥ floor` and the
+ * Tail has no revision of the key above `asOf` (`believes`).
+ */
+export class Tail {
+  /** Nothing is known of keys whose last change is at or below it. */
+  floor = 0
+  contiguous = 0
+  readonly #maxEntries: number
+  readonly #maxBytes: number
+  readonly #nodes = new Map<string, Node>()
+  readonly #order = new RecencyList<Node>()
+  /** Revisions above `contiguous` that were seen. Not derived from the nodes: those keep only the latest per key. */
+  readonly #seen = new Set<number>()
+  /** Every node older than it has lost its value. */
+  #oldestValue: Node | undefined
+  #bytes = 0
+  /** Keys read as absent at a head above `contiguous`, with no delete in the log that could stand here instead. */
+  readonly #absentAsOf = new Map<string, number>()
+
+  constructor(limits: { maxEntries: number; maxBytes: number }) {
+    this.#maxEntries = limits.maxEntries
+    this.#maxBytes = limits.maxBytes
+  }
+
+  get size(): number {
+    return this.#nodes.size
+  }
+
+  /** Seen revisions waiting for a missing one below them. */
+  get pending(): number {
+    return this.#seen.size
+  }
+
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /** Start from the end of the log: `newestFirst` without gaps down from `head`, read in one statement with it. */
+  warm(head: number, newestFirst: readonly Change[]): void {
+    this.floor = (newestFirst.at(-1)?.revision ?? head + 1) - 1
+    this.contiguous = this.floor
+    for (const change of newestFirst.toReversed()) this.enter(change)
+    this.contiguous = Math.max(this.contiguous, head)
+  }
+
+  /**
+   * Takes a change from whatever source, in any order and any number of times. True: it is news, a watcher of the
+   * key must get it. What is at or below `contiguous`, or not above the key's revision here, is not.
+   */
+  enter(change: Change): boolean {
+    const { revision } = change
+    if (revision <= this.contiguous) return false
+    if (revision === this.contiguous + 1) {
+      this.contiguous = revision
+      this.#advance()
+    } else {
+      this.#seen.add(revision)
+    }
+    return this.#keep(change)
+  }
+
+  /**
+   * Takes a state whose `revision` is the head it was read at and not that of the change behind it (a delete that
+   * the log no longer holds): it orders the key, and says nothing about which revisions were seen.
+   */
+  enterAsOf(change: Change): boolean {
+    return change.revision > this.contiguous && this.#keep(change)
+  }
+
+  /** The key's latest change, where the Tail alone can answer for it. */
+  get(key: string): Change | undefined {
+    const node = this.#nodes.get(key)
+    if (node === undefined || node.revision <= this.floor) return undefined
+    if (this.#absentAsOf.size > 0 && node.revision < (this.#absentAsOf.get(key) ?? 0)) return undefined
+    return node.change
+  }
+
+  /** The highest revision of the key in the Tail; 0: none. */
+  revisionOf(key: string): number {
+    return this.#nodes.get(key)?.revision ?? 0
+  }
+
+  /** Whether "the latest as of `asOf`" is still the latest up to `contiguous`. */
+  believes(key: string, asOf: number): boolean {
+    if (asOf < this.floor || this.revisionOf(key) > asOf) return false
+    return this.#absentAsOf.size === 0 || (this.#absentAsOf.get(key) ?? 0) <= asOf
+  }
+
+  /**
+   * A read at head `asOf` found no value and no delete: nothing older is believed of the key until `contiguous` has
+   * come that far. It is not news for watchers: most such keys were never written.
+   */
+  noteAbsent(key: string, asOf: number): void {
+    if (asOf <= this.contiguous) return
+    if (this.#absentAsOf.size >= MAX_ABSENT) {
+      for (const [noted, head] of this.#absentAsOf)
+        if (head <= this.contiguous) this.#absentAsOf.delete(noted)
+      if (this.#absentAsOf.size >= MAX_ABSENT) this.#absentAsOf.clear()
+    }
+    this.#absentAsOf.set(key, Math.max(asOf, this.#absentAsOf.get(key) ?? 0))
+  }
+
+  /** Goes on from a snapshot read at `head`: what came before is known only to those who read at or after it. */
+  jump(head: number): void {
+    this.floor = Math.max(this.floor, head)
+    if (head > this.contiguous) {
+      this.contiguous = head
+      for (const revision of this.#seen) if (revision <= head) this.#seen.delete(revision)
+      this.#advance()
+    }
+    this.#trim()
+  }
+
+  *keys(): Iterable<string> {
+    for (let node = this.#order.newest; node; node = node.older) yield node.key
+  }
+
+  #keep(change: Change): boolean {
+    let node = this.#nodes.get(change.key)
+    if (node) {
+      if (node.revision >= change.revision) return false
+      this.#forgetValue(node)
+      if (this.#oldestValue === node) this.#oldestValue = node.newer
+      node.revision = change.revision
+      node.change = change
+      this.#order.moveToNewest(node)
+    } else {
+      node = { key: change.key, revision: change.revision, change, newer: undefined, older: undefined }
+      this.#nodes.set(change.key, node)
+      this.#order.addNewest(node)
+    }
+    this.#oldestValue ??= node
+    this.#bytes += weigh(change)
+    this.#trim()
+    return true
+  }
+
+  #advance(): void {
+    if (this.#seen.size === 0) return
+    while (this.#seen.delete(this.contiguous + 1)) this.contiguous++
+  }
+
+  #trim(): void {
+    while (this.#nodes.size > this.#maxEntries && this.#evict()) {}
+    while (this.#bytes > this.#maxBytes && this.#oldestValue) {
+      const node = this.#oldestValue
+      this.#oldestValue = node.newer
+      this.#forgetValue(node)
+    }
+  }
+
+  /**
+   * The longest unchanged key goes and the floor rises to its revision, so that nothing older is believed of it.
+   * A revision above `contiguous` stays: raising the floor over a gap would forget the changes in the gap.
+   */
+  #evict(): boolean {
+    let node = this.#order.oldest
+    for (let i = 0; node && i < EVICTION_SCAN; i++, node = node.newer) {
+      if (node.revision > this.contiguous) continue
+      this.floor = Math.max(this.floor, node.revision)
+      this.#forgetValue(node)
+      if (this.#oldestValue === node) this.#oldestValue = node.newer
+      this.#order.remove(node)
+      this.#nodes.delete(node.key)
+      return true
+    }
+    return false
+  }
+
+  #forgetValue(node: Node): void {
+    if (!node.change) return
+    this.#bytes -= weigh(node.change)
+    node.change = undefined
+  }
+}
+
+function weigh(change: Change): number {
+  return VALUE_OVERHEAD + (change.json?.length ?? 0)
+}
