@@ -1,0 +1,74 @@
+import { randomUUID } from 'node:crypto'
+import { text as readText } from 'node:stream/consumers'
+import type { Command } from 'commander'
+import { revision, seconds, time } from '../arguments.ts'
+import { type ContextOf, print } from '../context.ts'
+import { usage } from '../failure.ts'
+import { rawFields } from '../raw-json.ts'
+
+interface PutOptions {
+  string?: true
+  ttl?: number
+  time?: string
+  ifRevision?: number
+  ifAbsent?: true
+}
+
+export function addPut(program: Command, contextOf: ContextOf): void {
+  program
+    .command('put')
+    .description('write a value')
+    .argument('<key>')
+    .argument('<value>', 'JSON; what is not valid JSON is stored as a string; "-" reads standard input')
+    .option('--string', 'store a string even if the value is valid JSON')
+    .option('--ttl <seconds>', 'delete it again after this time', seconds)
+    .option('--time <time>', "the source's own time of the value (default: now)", time)
+    .option('--if-revision <n>', 'only if the key is at this revision (0: has no value)', revision)
+    .option('--if-absent', 'only if the key has no value')
+    .addHelpText(
+      'after',
+      `
+Numbers keep their digits: 18.930 stays 18.930.
+
+Examples:
+  $ livekv put gold 18.930
+  $ livekv put gold.note "closed today"
+  $ livekv put zip 01234 --string
+  $ livekv put quote '{"bid": 18.90, "ask": 18.95}' --ttl 60
+  $ livekv put lock me --if-absent
+  $ curl -s https://example.com/quote.json | livekv put quote -`,
+    )
+    .action(async (key: string, value: string, options: PutOptions, command: Command) => {
+      if (options.ifAbsent && options.ifRevision !== undefined)
+        throw usage(
+          '--if-absent and --if-revision exclude each other; --if-revision 0 is the same as --if-absent.',
+        )
+      const context = contextOf(command)
+      const text = value === '-' ? (await readText(process.stdin)).replace(/\r?\n$/, '') : value
+      const conditions = JSON.stringify({
+        ttlMs: options.ttl,
+        time: options.time,
+        ifRevision: options.ifRevision,
+        ifAbsent: options.ifAbsent,
+        idempotencyKey: randomUUID(),
+      })
+      const answer = await context.api.request({
+        method: 'PUT',
+        path: '/api/v1/entries',
+        query: { key },
+        // Joined as text: the value goes out with the digits it came with.
+        body: `{"value":${toJson(text, options.string === true)},${conditions.slice(1)}`,
+      })
+      print(context.json ? answer : `${key} is at revision ${rawFields(answer).get('revision')}`)
+    })
+}
+
+function toJson(text: string, asString: boolean): string {
+  if (asString) return JSON.stringify(text)
+  try {
+    JSON.parse(text)
+    return text.trim()
+  } catch {
+    return JSON.stringify(text)
+  }
+}

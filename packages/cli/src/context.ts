@@ -1,0 +1,33 @@
+import type { Command } from 'commander'
+import { Api } from './api.ts'
+import { usage } from './failure.ts'
+
+export const DEFAULT_URL = 'http://127.0.0.1:8080'
+
+/** How long a single command and a long import or export go on trying a server that does not answer. */
+export const COMMAND_PATIENCE_MS = 5_000
+export const TRANSFER_PATIENCE_MS = 60_000
+
+export interface Context {
+  api: Api
+  /** Machine-readable output was asked for. */
+  json: boolean
+  /** Aborted by Ctrl-C. */
+  signal: AbortSignal
+}
+
+export type ContextOf = (command: Command, patienceMs?: number) => Context
+
+export function contextFrom(signal: AbortSignal): ContextOf {
+  return (command, patienceMs = COMMAND_PATIENCE_MS) => {
+    const { url, json } = command.optsWithGlobals<{ url: string; json?: true }>()
+    if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol))
+      throw usage(`--url must be an http or https address such as ${DEFAULT_URL}, not "${url}".`)
+    return { api: new Api(url.replace(/\/$/, ''), patienceMs, signal), json: json === true, signal }
+  }
+}
+
+/** One line on standard output. */
+export function print(text: string): void {
+  process.stdout.write(`${text}\n`)
+}

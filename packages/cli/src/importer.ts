@@ -1,0 +1,137 @@
+/**
+ * An import reads its file twice: file -> check every row, fingerprint the content -> write.
+ * So a bad row is found before anything is written, and the fingerprint (of content and mapping) with a row's
+ * number makes the idempotency key of a write: running the same import again writes what is missing only, for as
+ * long as the server remembers the keys.
+ */
+import { createHash, randomUUID } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { stat } from 'node:fs/promises'
+import { BatchWriter, type Written } from './batch-writer.ts'
+import type { Context } from './context.ts'
+import { EXIT, Failure } from './failure.ts'
+import type { ImportRow } from './import-row.ts'
+import { createProgress } from './progress.ts'
+
+const MAX_SHOWN_PROBLEMS = 10
+
+export interface ImportJob {
+  path: string
+  rows: () => AsyncIterable<ImportRow>
+  /** What else but the file's content decides what is written. */
+  mapping: unknown
+  skipBad: boolean
+  /** Forget earlier runs: write every row. */
+  again: boolean
+}
+
+export interface ImportSummary extends Written {
+  rows: number
+  skipped: number
+}
+
+export async function runImport(context: Context, job: ImportJob): Promise<ImportSummary> {
+  const id = await fingerprint(job)
+  const { good, bad } = await check(context, job)
+  if (bad > 0 && !job.skipBad)
+    throw new Failure(
+      EXIT.failure,
+      'BAD_ROWS',
+      `${bad} of ${good + bad} rows of ${job.path} cannot be imported (above), so nothing was written. Correct them, or leave them out with --skip-bad.`,
+    )
+  const written = await write(context, job, id, good)
+  return { rows: good, skipped: bad, ...written }
+}
+
+async function fingerprint(job: ImportJob): Promise<string> {
+  const info = await stat(job.path).catch((error: NodeJS.ErrnoException) => {
+    const why = error.code === 'ENOENT' ? 'does not exist' : `cannot be read (${error.code})`
+    throw new Failure(EXIT.failure, 'BAD_FILE', `The file ${job.path} ${why}. Check the path.`)
+  })
+  if (!info.isFile())
+    throw new Failure(
+      EXIT.failure,
+      'BAD_FILE',
+      `${job.path} is not a plain file, and an import reads it twice. Save it to a file first.`,
+    )
+  const hash = createHash('sha256').update(JSON.stringify(job.mapping))
+  const utf8 = new TextDecoder('utf-8', { fatal: true })
+  let bytes = 0
+  for await (const chunk of createReadStream(job.path) as AsyncIterable<Buffer>) {
+    hash.update(chunk)
+    try {
+      utf8.decode(chunk, { stream: true })
+    } catch {
+      throw new Failure(
+        EXIT.failure,
+        'BAD_FILE',
+        `${job.path} is not UTF-8 (after byte ${bytes}). Save it as UTF-8.`,
+      )
+    }
+    bytes += chunk.length
+  }
+  return job.again ? randomUUID() : hash.digest('hex').slice(0, 32)
+}
+
+async function check(context: Context, job: ImportJob): Promise<{ good: number; bad: number }> {
+  let good = 0
+  let bad = 0
+  for await (const row of job.rows()) {
+    context.signal.throwIfAborted()
+    if (!('problem' in row)) {
+      good++
+      continue
+    }
+    bad++
+    if (bad <= MAX_SHOWN_PROBLEMS)
+      say(`${job.path}, line ${row.line}: ${row.problem}${job.skipBad ? ' (skipped)' : ''}`)
+    else if (bad === MAX_SHOWN_PROBLEMS + 1) say(`${job.path}: there are more bad rows.`)
+  }
+  return { good, bad }
+}
+
+async function write(context: Context, job: ImportJob, id: string, total: number): Promise<Written> {
+  const progress = createProgress(`import ${job.path}`, 'rows')
+  const writer = new BatchWriter(context, (line, failure) => {
+    if (!job.skipBad)
+      throw new Failure(failure.exitCode, failure.code, `${job.path}, line ${line}: ${failure.message}`)
+    progress.stop()
+    say(`${job.path}, line ${line}: ${failure.message} (skipped)`)
+  })
+  progress.start(total)
+  let [number, done] = [0, 0]
+  try {
+    for await (const row of job.rows()) {
+      number++
+      if ('problem' in row) continue
+      for (const [index, item] of row.writes.entries())
+        await writer.write(row.line, item, `${id}:${number}:${index}`)
+      progress.update(++done)
+    }
+    await writer.flush()
+  } catch (error) {
+    progress.stop()
+    throw stopped(context, job, writer.written, error)
+  } finally {
+    progress.stop()
+  }
+  return writer.written
+}
+
+function stopped(context: Context, job: ImportJob, { applied, repeated }: Written, error: unknown): Failure {
+  const cause = error instanceof Failure ? error : undefined
+  const why = context.signal.aborted ? 'Interrupted.' : (error as Error).message
+  const exitCode = context.signal.aborted ? EXIT.interrupted : (cause?.exitCode ?? EXIT.failure)
+  const rest = job.again
+    ? 'The rest is not: import it from a file of its own.'
+    : 'Run the same command again within 10 minutes and only what is missing is written; later, rows would be written twice.'
+  return new Failure(
+    exitCode,
+    context.signal.aborted ? 'INTERRUPTED' : (cause?.code ?? 'INTERNAL'),
+    `${why} ${applied + repeated} writes of ${job.path} are known to be stored. ${rest}`,
+  )
+}
+
+function say(line: string): void {
+  process.stderr.write(`${line}\n`)
+}
