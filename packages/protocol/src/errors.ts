@@ -95,6 +95,12 @@ export const ERRORS = {
     retryable: false,
     description: 'The idempotency key was used before for another write. Use a new key for a new write.',
   },
+  SUBSCRIPTION_LIMIT: {
+    status: 429,
+    retryable: false,
+    description:
+      'A socket follows as many keys as one socket may. Unsubscribe from some, or use the `update` event, which brings every key.',
+  },
   OVERLOADED: {
     status: 503,
     retryable: true,

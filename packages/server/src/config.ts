@@ -1,3 +1,8 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { parseEnv } from 'node:util'
+import { OPTIONS, type Option } from './config-table.ts'
+
 /** Filled by the configuration table; every other file takes its settings from here. */
 export interface Config {
   host: string
@@ -19,4 +24,191 @@ export interface Config {
   tailMaxEntries: number
   shutdownTimeoutMs: number
   logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent'
+}
+
+/** Every mistake found, one a line, each naming the setting, its value and what to write instead. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+  readonly problems: readonly string[]
+
+  constructor(problems: readonly string[]) {
+    super(`The configuration has ${problems.length === 1 ? 'a mistake' : `${problems.length} mistakes`}:
+${problems.map((problem) => `  - ${problem}`).join('\n')}`)
+    this.problems = problems
+  }
+}
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+/** The environment over the `.env` of the directory; an empty setting is unset in either. */
+export function readEnvironment(directory = process.cwd()): Environment {
+  const file = resolve(directory, '.env')
+  const fromFile = existsSync(file) ? parseEnv(readFileSync(file, 'utf8')) : {}
+  return { ...fromFile, ...process.env }
+}
+
+/** Throws ConfigError with all mistakes; `warnings` are for the log. */
+export function loadConfig(environment: Environment): { config: Config; warnings: string[] } {
+  const problems: string[] = []
+  const set = (name: string) => environment[name]?.trim() || undefined
+  const parsed = new Map<string, string | number | string[] | undefined>()
+  for (const option of OPTIONS) {
+    try {
+      const text = set(option.name) ?? option.default
+      parsed.set(option.name, text === undefined ? undefined : parse(option, text))
+    } catch (error) {
+      problems.push((error as Error).message)
+    }
+  }
+  const text = (name: string) => parsed.get(name) as string | undefined
+  const number = (name: string) => parsed.get(name) as number
+
+  if (set('DATABASE_URL') && set('DB_HOST')) {
+    problems.push('DATABASE_URL and DB_HOST are both set: keep the one that names the database you mean.')
+  }
+  if (problems.length > 0) throw new ConfigError(problems)
+
+  const config: Config = {
+    host: text('HOST')!,
+    port: number('PORT'),
+    dataDir: text('DATA_DIR')!,
+    databaseUrl: text('DATABASE_URL') ?? databaseUrlOfParts(text, number),
+    databasePoolSize: number('DB_POOL_SIZE'),
+    allowedOrigins: (parsed.get('ALLOWED_ORIGINS') as string[] | undefined) ?? [],
+    keysLimit: number('KEYS_LIMIT'),
+    historyMaxChanges: number('HISTORY_MAX_CHANGES'),
+    historyRetentionMs: parsed.get('HISTORY_RETENTION') as number | undefined,
+    maxKeyBytes: number('MAX_KEY_BYTES'),
+    maxValueBytes: number('MAX_VALUE_BYTES'),
+    maxBodyBytes: number('MAX_BODY_BYTES'),
+    maxBatchItems: number('MAX_BATCH_ITEMS'),
+    cacheMaxBytes: number('CACHE_MAX_BYTES'),
+    tailMaxEntries: number('TAIL_MAX_ENTRIES'),
+    shutdownTimeoutMs: number('SHUTDOWN_TIMEOUT'),
+    logLevel: text('LOG_LEVEL') as Config['logLevel'],
+  }
+  return { config, warnings: warningsOf(environment, set) }
+}
+
+function databaseUrlOfParts(
+  text: (name: string) => string | undefined,
+  number: (name: string) => number,
+): string | undefined {
+  const host = text('DB_HOST')
+  if (host === undefined) return undefined
+  const user = encodeURIComponent(text('DB_USER')!)
+  const password = text('DB_PASSWORD')
+  const account = password === undefined ? user : `${user}:${encodeURIComponent(password)}`
+  const address = host.includes(':') && !host.startsWith('[') ? `[${host}]` : host
+  return `postgres://${account}@${address}:${number('DB_PORT')}/${encodeURIComponent(text('DB_NAME')!)}`
+}
+
+function parse(option: Option, text: string): string | number | string[] {
+  const { name, kind } = option
+  switch (kind.type) {
+    case 'text':
+    case 'secret':
+      return text
+    case 'integer': {
+      const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN
+      if (!(value >= kind.min && value <= kind.max)) {
+        throw mistake(option, text, `a whole number from ${kind.min} to ${kind.max}`)
+      }
+      return value
+    }
+    case 'duration': {
+      const ms = parseDuration(text)
+      if (ms === undefined || ms < kind.minMs || ms > kind.maxMs) {
+        throw mistake(
+          option,
+          text,
+          `a number and its unit (ms, s, m, h, d or w), from ${kind.minMs}ms to ${kind.maxMs}ms`,
+        )
+      }
+      return ms
+    }
+    case 'choice':
+      if (!kind.choices.includes(text)) throw mistake(option, text, `one of ${kind.choices.join(', ')}`)
+      return text
+    case 'url': {
+      const url = URL.parse(text)
+      if (!url || !kind.schemes.includes(url.protocol) || url.hostname === '') {
+        // The value may hold a password: it is not shown.
+        throw new Error(
+          `${name} is not a URL that starts with ${kind.schemes.map((scheme) => `${scheme}//`).join(' or ')} and names a host. Write ${kind.schemes[0]}//user:password@host:port/name, with special characters of the password percent-encoded, or leave it empty.`,
+        )
+      }
+      return text
+    }
+    case 'origins':
+      return text
+        .split(',')
+        .map((part) => part.trim())
+        .filter((part) => part !== '')
+        .map((part) => {
+          const url = part === '*' ? undefined : URL.parse(part)
+          if (
+            part !== '*' &&
+            (!url || !/^https?:$/.test(url.protocol) || !/^https?:\/\/[^/]+\/?$/i.test(part))
+          ) {
+            throw mistake(option, part, 'a list of origins such as https://prices.example, without a path')
+          }
+          return url ? url.origin : part
+        })
+  }
+}
+
+function mistake(option: Option, text: string, wanted: string): Error {
+  const shown = text.length > 80 ? `${text.slice(0, 80)}…` : text
+  const instead = option.default === undefined ? '' : ` (default ${option.default})`
+  return new Error(`${option.name}=${shown} is not valid: write ${wanted}, or leave it empty${instead}.`)
+}
+
+const UNITS_MS: Record<string, number> = {
+  ms: 1,
+  s: 1_000,
+  m: 60_000,
+  h: 3_600_000,
+  d: 86_400_000,
+  w: 604_800_000,
+}
+
+function parseDuration(text: string): number | undefined {
+  const match = /^(\d{1,12})\s*(ms|s|m|h|d|w)$/.exec(text)
+  return match ? Number(match[1]) * UNITS_MS[match[2]!]! : undefined
+}
+
+function warningsOf(environment: Environment, set: (name: string) => string | undefined): string[] {
+  const warnings: string[] = []
+  const unused = OPTIONS.filter(({ name, unused }) => unused && set(name)).map(({ name }) => name)
+  if (unused.length > 0) {
+    warnings.push(
+      `${unused.join(', ')}: set, but this version keeps the cache and the bus in the process and uses no Redis and no Kafka. Run one instance; remove these settings to silence this.`,
+    )
+  }
+  const parts = ['DB_USER', 'DB_PASSWORD', 'DB_NAME', 'DB_PORT'].filter((name) => set(name))
+  if (parts.length > 0 && !set('DB_HOST')) {
+    warnings.push(
+      `${parts.join(', ')}: set without DB_HOST, so ${set('DATABASE_URL') ? 'DATABASE_URL decides' : 'the embedded store is used'}. Set DB_HOST to use that PostgreSQL.`,
+    )
+  }
+  const known = new Set(OPTIONS.map(({ name }) => name))
+  for (const name of Object.keys(environment)) {
+    if (known.has(name) || !set(name) || name.length < 5) continue
+    const meant = OPTIONS.find((option) => oneEditApart(name, option.name))
+    if (meant) warnings.push(`${name} is not a setting. Did you mean ${meant.name}?`)
+  }
+  return warnings
+}
+
+/** One character changed, added, dropped, or two neighbours swapped, letter case aside. */
+function oneEditApart(a: string, b: string): boolean {
+  const [x, y] = [a.toUpperCase(), b.toUpperCase()]
+  let start = 0
+  while (start < x.length && x[start] === y[start]) start++
+  let end = 0
+  while (end < Math.min(x.length, y.length) - start && x.at(-1 - end) === y.at(-1 - end)) end++
+  const [left, right] = [x.slice(start, x.length - end), y.slice(start, y.length - end)]
+  if (left.length <= 1 && right.length <= 1) return true
+  return left.length === 2 && right.length === 2 && left[0] === right[1] && left[1] === right[0]
 }

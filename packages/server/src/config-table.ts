@@ -1,0 +1,213 @@
+/**
+ * Every setting of the server, in one place: `config.ts` reads the environment by it, and docs/configuration.md
+ * and .env.example are generated from it.
+ */
+export type Kind =
+  | { type: 'text' }
+  | { type: 'secret' }
+  | { type: 'integer'; min: number; max: number }
+  /** `500ms`, `10s`, `5m`, `12h`, `30d`, `2w`. */
+  | { type: 'duration'; minMs: number; maxMs: number }
+  | { type: 'choice'; choices: readonly string[] }
+  | { type: 'origins' }
+  | { type: 'url'; schemes: readonly string[] }
+
+export interface Option {
+  name: string
+  kind: Kind
+  /** As it would be written in the environment; undefined: unset. */
+  default?: string
+  description: string
+  /** Accepted, but this version does nothing with it: setting it warns. */
+  unused?: true
+}
+
+export interface Section {
+  title: string
+  intro?: string
+  options: readonly Option[]
+}
+
+const count = (min: number, max: number): Kind => ({ type: 'integer', min, max })
+const MAX_BYTES = 2 ** 30
+
+export const SECTIONS: readonly Section[] = [
+  {
+    title: 'Server',
+    options: [
+      {
+        name: 'PORT',
+        kind: count(0, 65_535),
+        default: '8080',
+        description: 'TCP port to listen on; 0 takes a free one.',
+      },
+      {
+        name: 'HOST',
+        kind: { type: 'text' },
+        default: '127.0.0.1',
+        description:
+          'Address to listen on. The default is reachable from this machine only; `0.0.0.0` is every IPv4 address.',
+      },
+      {
+        name: 'ALLOWED_ORIGINS',
+        kind: { type: 'origins' },
+        description:
+          'Web origins, separated by commas, whose pages may call besides the server’s own, e.g. `https://prices.example`. `*` is every origin. While listening on loopback only, pages served from loopback may call too, and the hosts named here are accepted in the `Host` header.',
+      },
+      {
+        name: 'SHUTDOWN_TIMEOUT',
+        kind: { type: 'duration', minMs: 0, maxMs: 600_000 },
+        default: '10s',
+        description: 'How long a stopping server waits for requests and commits under way before it ends.',
+      },
+      {
+        name: 'LOG_LEVEL',
+        kind: { type: 'choice', choices: ['debug', 'info', 'warn', 'error', 'silent'] },
+        default: 'info',
+        description: 'Least severe level that is logged. Values and secrets are never logged.',
+      },
+    ],
+  },
+  {
+    title: 'Store',
+    intro:
+      'Without `DATABASE_URL` or `DB_HOST` the server runs an embedded PostgreSQL in `DATA_DIR` and needs nothing else.',
+    options: [
+      {
+        name: 'DATA_DIR',
+        kind: { type: 'text' },
+        default: './data',
+        description:
+          'Directory of the embedded store, relative to the working directory. One process at a time.',
+      },
+      {
+        name: 'DATABASE_URL',
+        kind: { type: 'url', schemes: ['postgres:', 'postgresql:'] },
+        description:
+          'PostgreSQL (15 or later) to use instead of the embedded store: `postgres://user:password@host:5432/name`. Not together with `DB_HOST`.',
+      },
+      {
+        name: 'DB_HOST',
+        kind: { type: 'text' },
+        description: 'Host of a PostgreSQL to use, as an alternative to `DATABASE_URL`.',
+      },
+      { name: 'DB_PORT', kind: count(1, 65_535), default: '5432', description: 'Its port.' },
+      { name: 'DB_USER', kind: { type: 'text' }, default: 'postgres', description: 'Its user.' },
+      { name: 'DB_PASSWORD', kind: { type: 'secret' }, description: 'The password of that user.' },
+      { name: 'DB_NAME', kind: { type: 'text' }, default: 'ktpm_db', description: 'The database’s name.' },
+      {
+        name: 'DB_POOL_SIZE',
+        kind: count(2, 200),
+        default: '10',
+        description: 'Most connections of this instance to PostgreSQL. The embedded store has one session.',
+      },
+    ],
+  },
+  {
+    title: 'History',
+    options: [
+      {
+        name: 'HISTORY_MAX_CHANGES',
+        kind: count(1, 1_000_000_000_000),
+        default: '100000000',
+        description: 'How many changes the log keeps; older ones go. Latest values always stay.',
+      },
+      {
+        name: 'HISTORY_RETENTION',
+        kind: { type: 'duration', minMs: 1_000, maxMs: 100 * 365 * 86_400_000 },
+        description:
+          'How long a change is kept at least, by commit time, before `HISTORY_MAX_CHANGES` may remove it, e.g. `30d`. Unset: no floor.',
+      },
+    ],
+  },
+  {
+    title: 'Limits',
+    options: [
+      {
+        name: 'KEYS_LIMIT',
+        kind: count(1, 10_000_000),
+        default: '100000',
+        description: 'Most keys that `GET /keys` lists; past it the answer says `truncated`.',
+      },
+      {
+        name: 'MAX_KEY_BYTES',
+        kind: count(1, 512),
+        default: '512',
+        description: 'Longest key, in bytes of UTF-8.',
+      },
+      {
+        name: 'MAX_VALUE_BYTES',
+        kind: count(1, 16 * 2 ** 20),
+        default: '65536',
+        description: 'Largest value, in bytes of its JSON text.',
+      },
+      {
+        name: 'MAX_BODY_BYTES',
+        kind: count(1_024, MAX_BYTES),
+        default: '5242880',
+        description: 'Largest request body, in bytes, after decompression.',
+      },
+      {
+        name: 'MAX_BATCH_ITEMS',
+        kind: count(1, 100_000),
+        default: '5000',
+        description: 'Most writes in one batch.',
+      },
+      {
+        name: 'CACHE_MAX_BYTES',
+        kind: count(0, 64 * MAX_BYTES),
+        default: '67108864',
+        description: 'Memory the cache of values may take.',
+      },
+      {
+        name: 'TAIL_MAX_ENTRIES',
+        kind: count(100, 100_000_000),
+        default: '100000',
+        description: 'How many recently changed keys an instance keeps in memory to check its cache by.',
+      },
+    ],
+  },
+  {
+    title: 'Redis and Kafka',
+    intro:
+      'Accepted so that one `.env` serves every version. This version keeps cache and bus in the process and warns when they are set.',
+    options: [
+      {
+        name: 'REDIS_URL',
+        kind: { type: 'url', schemes: ['redis:', 'rediss:'] },
+        description: 'Redis to use.',
+        unused: true,
+      },
+      {
+        name: 'REDIS_HOST',
+        kind: { type: 'text' },
+        description: 'Host of Redis, instead of `REDIS_URL`.',
+        unused: true,
+      },
+      { name: 'REDIS_PORT', kind: count(1, 65_535), default: '6379', description: 'Its port.', unused: true },
+      { name: 'REDIS_PASSWORD', kind: { type: 'secret' }, description: 'Its password.', unused: true },
+      {
+        name: 'REDIS_TTL',
+        kind: count(1, 31_536_000),
+        default: '600',
+        description: 'Seconds a cached value lives.',
+        unused: true,
+      },
+      {
+        name: 'KAFKA_BROKERS',
+        kind: { type: 'text' },
+        description: 'Kafka brokers, `host:port` separated by commas.',
+        unused: true,
+      },
+      {
+        name: 'KAFKA_TOPIC',
+        kind: { type: 'text' },
+        default: 'data-events',
+        description: 'Topic of the changes.',
+        unused: true,
+      },
+    ],
+  },
+]
+
+export const OPTIONS: readonly Option[] = SECTIONS.flatMap((section) => section.options)

@@ -1,0 +1,25 @@
+import { LiveKVError } from '@livekv/protocol'
+import type { Express, Request, Response } from 'express'
+import { shown } from './shown.ts'
+
+type Handler = (request: Request, response: Response) => unknown
+type Method = 'get' | 'put' | 'post' | 'patch' | 'delete'
+
+/** All methods of an address at once, so that any other one is answered with 405 and what is allowed. */
+export function route(app: Express, path: string, handlers: Partial<Record<Method, Handler>>): void {
+  const entry = app.route(path)
+  const allowed: string[] = []
+  for (const [method, handler] of Object.entries(handlers) as [Method, Handler][]) {
+    // Express answers a rejected promise only if it is returned to it.
+    entry[method]((request, response) => handler(request, response))
+    allowed.push(...(method === 'get' ? ['GET', 'HEAD'] : [method.toUpperCase()]))
+  }
+  entry.all((request, response) => {
+    response.setHeader('Allow', allowed.join(', '))
+    throw new LiveKVError(
+      'METHOD_NOT_ALLOWED',
+      `${request.method} is not for ${shown(request.path)}: use ${allowed.join(', ')}.`,
+      { allow: allowed },
+    )
+  })
+}

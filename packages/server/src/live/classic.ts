@@ -1,0 +1,92 @@
+/**
+ * The classic events of one socket.
+ *
+ *   subscribe key -> joined to the key, its changes held -> `subscribed` -> current value read
+ *                 -> `valueUpdate` with the newer of what was read and what was held -> one at each change
+ *
+ * Joining before reading is what leaves no gap; the revision decides when both carry a value.
+ */
+import type { ClassicClientEvents, ClassicServerEvents } from '@livekv/protocol'
+import { LiveKVError } from '@livekv/protocol'
+import type { Logger } from 'pino'
+import type { Socket } from 'socket.io'
+import type { KeyValue } from '../key-value.ts'
+import type { Audience } from './audience.ts'
+import { ClassicEvent } from './classic-event.ts'
+import type { Subscription } from './watcher.ts'
+
+/** Keys one socket may follow by name. */
+export const MAX_SUBSCRIPTIONS = 10_000
+/** Answers that may wait for a client which asks without reading; past it the connection is ended. */
+const MAX_WAITING_ANSWERS = 2 * MAX_SUBSCRIPTIONS
+const RETRY_READ_MS = 1_000
+
+export interface ClassicOptions {
+  audience: Audience
+  keyValue: Pick<KeyValue, 'get'>
+  /** Returns the key if it is one, else throws INVALID_KEY. */
+  parseKey: (key: unknown) => string
+  log: Logger
+}
+
+export function serveClassic(
+  socket: Socket<ClassicClientEvents, ClassicServerEvents>,
+  { audience, keyValue, parseKey, log }: ClassicOptions,
+): void {
+  const watcher = audience.join(socket.conn)
+
+  socket.on('subscribe', (input: unknown) => {
+    if (watcher.outlet.waiting > MAX_WAITING_ANSWERS) {
+      log.warn({ socket: socket.id }, 'ended a socket that subscribes without reading the answers')
+      watcher.outlet.destroy()
+      return
+    }
+    try {
+      subscribe(parseKey(input))
+    } catch (error) {
+      if (!(error instanceof LiveKVError)) throw error
+      socket.emit('subscribed', { status: 'error', error: error.message, code: error.code })
+    }
+  })
+
+  socket.on('unsubscribe', (key: unknown) => {
+    if (typeof key === 'string') audience.unsubscribe(watcher, key)
+  })
+
+  socket.on('disconnect', () => audience.leave(watcher))
+
+  function subscribe(key: string): void {
+    const present = watcher.subscriptions.get(key)
+    if (present === undefined && watcher.subscriptions.size >= MAX_SUBSCRIPTIONS) {
+      throw new LiveKVError(
+        'SUBSCRIPTION_LIMIT',
+        `This socket follows ${MAX_SUBSCRIPTIONS} keys already, which is the limit; unsubscribe some or open another socket.`,
+        { limit: MAX_SUBSCRIPTIONS },
+      )
+    }
+    const subscription = present ?? audience.subscribe(watcher, key)
+    socket.emit('subscribed', { status: 'success', key })
+    if (present?.reading) return
+    subscription.reading = true
+    void giveCurrent(subscription)
+  }
+
+  async function giveCurrent(subscription: Subscription): Promise<void> {
+    try {
+      const answer = keyValue.get(subscription.key)
+      const { entry, revision } = answer instanceof Promise ? await answer : answer
+      watcher.settle(subscription, entry ? new ClassicEvent(entry) : undefined, revision)
+    } catch (error) {
+      log.warn(
+        { err: error, key: subscription.key },
+        'current value of a subscription not read, trying again',
+      )
+      watcher.settle(subscription, undefined, 0)
+      setTimeout(() => {
+        if (watcher.subscriptions.get(subscription.key) !== subscription || subscription.reading) return
+        subscription.reading = true
+        void giveCurrent(subscription)
+      }, RETRY_READ_MS).unref()
+    }
+  }
+}

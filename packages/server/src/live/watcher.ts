@@ -1,0 +1,123 @@
+import type { Socket as SocketIO } from 'socket.io'
+import type { ClassicEvent } from './classic-event.ts'
+import { Outlet } from './outlet.ts'
+import { type EncodedPacket, PacketGroup } from './packets.ts'
+
+/** Most that one flush hands to a connection, about; the rest goes at its next `ready`. */
+export const FLUSH_MAX_BYTES = 256 * 1024
+
+export interface Subscription {
+  readonly key: string
+  /** Highest revision given to the client as `valueUpdate`; -1: none yet. */
+  sent: number
+  /** The current value is being read: changes wait in `held`, the newest only. */
+  reading: boolean
+  held: ClassicEvent | undefined
+}
+
+/** What one delivery of the feed is, made once for all watchers. */
+export interface Delivery {
+  readonly events: readonly ClassicEvent[]
+  readonly size: number
+  /** `update` of every event; with a `valueUpdate` too for the events of these positions. */
+  group(subscribed: readonly number[]): PacketGroup
+}
+
+/**
+ * One classic socket and what it is owed.
+ *
+ *   delivery -> writable and owed nothing: written at once, every value
+ *            -> else: owed, the newest value of each key -> ready -> flush, at most FLUSH_MAX_BYTES -> ready …
+ *
+ * Guarantees: of each key never an older value after a newer one, over `update` and `valueUpdate` together; always
+ * the last one in the end, as long as the connection lives. Costs at most one reference per distinct key that
+ * changed while the socket could not be written (the encoded value itself is shared by all sockets), plus one flush
+ * in the connection.
+ */
+export class Watcher {
+  readonly subscriptions = new Map<string, Subscription>()
+  readonly outlet: Outlet
+  readonly #owed = new Map<string, { event: ClassicEvent; update: boolean }>()
+
+  constructor(connection: SocketIO['conn']) {
+    this.outlet = new Outlet(connection, () => this.#flush())
+  }
+
+  get owed(): number {
+    return this.#owed.size
+  }
+
+  /** `subscribed`: positions of the events whose keys this socket subscribed to. */
+  take(delivery: Delivery, subscribed: readonly number[]): void {
+    if (this.#owed.size === 0 && delivery.size <= FLUSH_MAX_BYTES && this.outlet.writable) {
+      if (subscribed.every((at) => this.#wantsValue(delivery.events[at]))) {
+        for (const at of subscribed) this.#noteSent(delivery.events[at])
+        this.outlet.write(delivery.group(subscribed))
+        return
+      }
+    }
+    for (const event of delivery.events) this.#owe(event, true)
+    this.#flush()
+  }
+
+  /**
+   * Ends the reading of a subscription's current value. `current`: what was found, undefined if there is no value;
+   * `revision`: that of the value or of its delete.
+   */
+  settle(subscription: Subscription, current: ClassicEvent | undefined, revision: number): void {
+    const { held } = subscription
+    subscription.reading = false
+    subscription.held = undefined
+    // Below the delete only: its own event may still be on the way and says `null`.
+    if (current === undefined) subscription.sent = Math.max(subscription.sent, revision - 1)
+    const newest = held !== undefined && held.revision >= revision ? held : current
+    if (newest === undefined) return
+    // Subscribed once more: the client is told again what it was told before.
+    if (newest.revision === subscription.sent) subscription.sent--
+    this.#owe(newest, false)
+    this.#flush()
+  }
+
+  #wantsValue(event: ClassicEvent | undefined): boolean {
+    if (event === undefined) return false
+    const subscription = this.subscriptions.get(event.key)
+    return subscription !== undefined && !subscription.reading && event.revision > subscription.sent
+  }
+
+  #noteSent(event: ClassicEvent | undefined): void {
+    const subscription = event && this.subscriptions.get(event.key)
+    if (subscription) subscription.sent = event.revision
+  }
+
+  #owe(event: ClassicEvent, update: boolean): void {
+    const subscription = this.subscriptions.get(event.key)
+    if (subscription?.reading) subscription.held = event
+    const owed = this.#owed.get(event.key)
+    if (owed === undefined) {
+      this.#owed.set(event.key, { event, update })
+      return
+    }
+    if (event.revision > owed.event.revision) owed.event = event
+    owed.update ||= update
+  }
+
+  #flush(): void {
+    if (this.#owed.size === 0 || !this.outlet.writable) return
+    const packets: EncodedPacket[] = []
+    let size = 0
+    for (const [key, { event, update }] of this.#owed) {
+      this.#owed.delete(key)
+      if (update && event.revision >= (this.subscriptions.get(key)?.sent ?? 0)) {
+        packets.push(event.update)
+        size += event.size
+      }
+      if (this.#wantsValue(event)) {
+        this.#noteSent(event)
+        packets.push(event.valueUpdate)
+        size += event.size
+      }
+      if (size >= FLUSH_MAX_BYTES) break
+    }
+    if (packets.length > 0) this.outlet.write(new PacketGroup(packets))
+  }
+}

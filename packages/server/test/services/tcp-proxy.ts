@@ -1,0 +1,240 @@
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
+
+export type Direction = 'toServer' | 'toClient'
+
+const DIRECTIONS: readonly Direction[] = ['toServer', 'toClient']
+/** What a delay may hold back per direction of a connection; past it the sender is not read from. */
+const MAX_DELAYED_BYTES = 1024 * 1024
+
+/**
+ * A TCP link between a client and a server on 127.0.0.1 that can be made bad in the ways networks are.
+ *
+ * Nothing it does loses or reorders bytes within a connection that goes on, just as TCP does not: what is
+ * stalled or black-holed arrives after `heal`, unless `cut` came first.
+ */
+export class TcpProxy {
+  readonly port: number
+  readonly #target: { host: string; port: number }
+  #listener: Server
+  readonly #links = new Set<Link>()
+  readonly #stalled = new Set<Direction>()
+  #delayMs = 0
+  #blackHoled = false
+
+  static async start(target: { host?: string; port: number }): Promise<TcpProxy> {
+    const listener = createServer({ allowHalfOpen: true, pauseOnConnect: true })
+    await listen(listener, 0)
+    return new TcpProxy(listener, { host: target.host ?? '127.0.0.1', port: target.port })
+  }
+
+  private constructor(listener: Server, target: { host: string; port: number }) {
+    this.#listener = listener
+    this.#target = target
+    this.port = (listener.address() as AddressInfo).port
+    this.#accept()
+  }
+
+  /** The same address, by way of this proxy. */
+  through(url: string): string {
+    const through = new URL(url)
+    through.hostname = '127.0.0.1'
+    through.port = String(this.port)
+    return through.href
+  }
+
+  get connections(): number {
+    return this.#links.size
+  }
+
+  /** Resets every connection. New ones are accepted. */
+  cut(): void {
+    for (const link of this.#links) link.reset()
+  }
+
+  /** Resets every connection and refuses new ones until `listen`. */
+  async refuse(): Promise<void> {
+    if (!this.#listener.listening) return
+    const closed = once(this.#listener, 'close')
+    this.#listener.close()
+    this.cut()
+    await closed
+  }
+
+  async listen(): Promise<void> {
+    if (this.#listener.listening) return
+    this.#listener = createServer({ allowHalfOpen: true, pauseOnConnect: true })
+    this.#accept()
+    await listen(this.#listener, this.port)
+  }
+
+  /** Everything takes this much longer, in each direction. */
+  delay(delayMs: number): void {
+    this.#delayMs = delayMs
+  }
+
+  /** The receiver of this direction stops reading: buffers fill, then the sender is blocked. */
+  stall(direction: Direction): void {
+    this.#stalled.add(direction)
+    this.#update()
+  }
+
+  /** Nothing arrives at either side any more, not even the end of a connection; new connections get no answer. */
+  blackHole(): void {
+    this.#blackHoled = true
+    this.#update()
+  }
+
+  /** A good link again: no delay, nothing stalled. What was held back arrives. */
+  heal(): void {
+    this.#delayMs = 0
+    this.#stalled.clear()
+    this.#blackHoled = false
+    this.#update()
+  }
+
+  async close(): Promise<void> {
+    await this.refuse()
+  }
+
+  #accept(): void {
+    this.#listener.on('connection', (client) => {
+      const link = new Link(client, this.#target, () => this.#delayMs)
+      this.#links.add(link)
+      client.once('close', () => this.#links.delete(link))
+      link.hold(this.#held(), this.#blackHoled)
+    })
+  }
+
+  #update(): void {
+    for (const link of this.#links) link.hold(this.#held(), this.#blackHoled)
+  }
+
+  #held(): ReadonlySet<Direction> {
+    return this.#blackHoled ? new Set(DIRECTIONS) : this.#stalled
+  }
+}
+
+/** One client's connection and the one made for it to the server; that one only when it is let through. */
+class Link {
+  readonly #client: Socket
+  readonly #target: { host: string; port: number }
+  readonly #delayMs: () => number
+  #pipes: Record<Direction, Pipe> | undefined
+  #server: Socket | undefined
+  #blackHoled = false
+  #over = false
+
+  constructor(client: Socket, target: { host: string; port: number }, delayMs: () => number) {
+    this.#client = client
+    this.#target = target
+    this.#delayMs = delayMs
+    this.#watch(client)
+  }
+
+  hold(held: ReadonlySet<Direction>, blackHoled: boolean): void {
+    this.#blackHoled = blackHoled
+    if (this.#over) {
+      if (!blackHoled) this.reset()
+      return
+    }
+    if (!blackHoled) this.#connect()
+    for (const direction of DIRECTIONS) this.#pipes?.[direction].hold(held.has(direction))
+  }
+
+  reset(): void {
+    this.#over = true
+    this.#pipes?.toServer.close()
+    this.#pipes?.toClient.close()
+    this.#client.resetAndDestroy()
+    this.#server?.resetAndDestroy()
+  }
+
+  #connect(): void {
+    if (this.#server) return
+    this.#server = connect({ ...this.#target, allowHalfOpen: true })
+    this.#watch(this.#server)
+    this.#pipes = {
+      toServer: new Pipe(this.#client, this.#server, this.#delayMs),
+      toClient: new Pipe(this.#server, this.#client, this.#delayMs),
+    }
+  }
+
+  /** A side that is gone takes the other with it, as soon as the network lets that be known. */
+  #watch(socket: Socket): void {
+    socket.setNoDelay(true)
+    socket.on('error', () => {})
+    socket.once('close', (hadError) => {
+      this.#over = true
+      if (!this.#blackHoled && (hadError || !this.#bothEnded())) this.reset()
+    })
+  }
+
+  #bothEnded(): boolean {
+    return this.#client.readableEnded && this.#server?.readableEnded === true
+  }
+}
+
+/** Copies one direction, in order, with back pressure. */
+class Pipe {
+  readonly #from: Socket
+  readonly #to: Socket
+  readonly #delayMs: () => number
+  readonly #pending: { chunk: Buffer | null; dueMs: number }[] = []
+  #pendingBytes = 0
+  #held = false
+  #draining = false
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(from: Socket, to: Socket, delayMs: () => number) {
+    this.#from = from
+    this.#to = to
+    this.#delayMs = delayMs
+    from.on('data', (chunk) => this.#take(chunk as Buffer))
+    from.on('end', () => this.#take(null))
+    to.on('drain', () => {
+      this.#draining = false
+      this.#move()
+    })
+  }
+
+  hold(held: boolean): void {
+    this.#held = held
+    this.#move()
+  }
+
+  close(): void {
+    clearTimeout(this.#timer)
+    this.#pending.length = 0
+  }
+
+  #take(chunk: Buffer | null): void {
+    this.#pending.push({ chunk, dueMs: performance.now() + this.#delayMs() })
+    this.#pendingBytes += chunk?.length ?? 0
+    this.#move()
+  }
+
+  #move(): void {
+    clearTimeout(this.#timer)
+    while (!this.#held && !this.#draining) {
+      const next = this.#pending[0]
+      if (!next) break
+      const waitMs = next.dueMs - performance.now()
+      if (waitMs > 0) {
+        this.#timer = setTimeout(() => this.#move(), waitMs)
+        break
+      }
+      this.#pending.shift()
+      this.#pendingBytes -= next.chunk?.length ?? 0
+      if (next.chunk === null) this.#to.end()
+      else if (this.#to.writable) this.#draining = !this.#to.write(next.chunk)
+    }
+    if (this.#held || this.#draining || this.#pendingBytes > MAX_DELAYED_BYTES) this.#from.pause()
+    else this.#from.resume()
+  }
+}
+
+async function listen(listener: Server, port: number): Promise<void> {
+  listener.listen(port, '127.0.0.1')
+  await once(listener, 'listening')
+}

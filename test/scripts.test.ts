@@ -1,0 +1,41 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { run } from '../scripts/child.cjs'
+
+const SCRIPTS = join(import.meta.dirname, '../scripts')
+const ENTRIES = ['start.cjs', 'dev.cjs', 'test.cjs', 'build.cjs']
+
+describe('the commands of package.json', () => {
+  test.each([...ENTRIES, 'require-node.cjs'])('%s holds nothing that an old Node cannot parse', (name) => {
+    const code = readFileSync(join(SCRIPTS, name), 'utf8').replace(/\/\/.*/g, '')
+    expect(code).not.toMatch(/=>|`|\b(const|let|class|async|await|import)\b|\.\.\.|\?\.|\?\?|,\s*\)/)
+  })
+
+  test.each(ENTRIES)('%s says on an old Node what is needed, and does nothing', async (name) => {
+    const pretend = `Object.defineProperty(process.versions, 'node', { value: '18.20.4' }); require('./${name}')`
+    const { code, output } = await run(process.execPath, ['-e', pretend], { cwd: SCRIPTS })
+    expect(code).toBe(1)
+    expect(output).toContain('needs Node.js 20 or newer to start; this is Node.js 18.20.4')
+  })
+})
+
+describe('run', () => {
+  test('gives the exit code and what was written', async () => {
+    const ended = await run(process.execPath, [
+      '-e',
+      'console.log("out"); console.error("err"); process.exit(3)',
+    ])
+    expect(ended).toEqual({ code: 3, signal: null, output: expect.stringMatching(/out.*err|err.*out/s) })
+  })
+
+  test('passes SIGTERM on, waits for the program, and ends as it did', async () => {
+    const inner = `process.on('SIGTERM', () => { console.log('bye'); process.exit(7) }); setInterval(() => {}, 1e6); process.kill(process.ppid, 'SIGTERM')`
+    const outer = `
+      const { main, run } = require('./child.cjs')
+      main(() => run(process.execPath, ['-e', ${JSON.stringify(inner)}], { show: true }))`
+    const { code, output } = await run(process.execPath, ['-e', outer], { cwd: SCRIPTS })
+    expect(output).toBe('bye\n')
+    expect(code).toBe(7)
+  })
+})

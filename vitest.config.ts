@@ -1,0 +1,49 @@
+import { defineConfig } from 'vitest/config'
+
+const ALL = ['packages/*/test/**/*.test.ts', 'test/**/*.test.ts']
+const SERVICE = ['packages/*/test/**/*.service.test.ts']
+const BROWSER = ['packages/*/test/**/*.e2e.test.ts']
+
+/**
+ * Three projects, one after the other: what needs nothing, what needs a real PostgreSQL, what needs a browser.
+ * At most two files at a time, so that the tests of faults and of load keep a core for the server they start.
+ * The timeouts only end what hangs; no test may depend on them.
+ */
+const common = { environment: 'node', pool: 'forks', testTimeout: 120_000, hookTimeout: 120_000 } as const
+
+// biome-ignore lint/style/noDefaultExport: Vitest reads the default export
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          ...common,
+          name: 'unit',
+          include: ALL,
+          exclude: [...SERVICE, ...BROWSER, '**/node_modules/**'],
+          maxWorkers: 2,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        test: {
+          ...common,
+          name: 'service',
+          include: SERVICE,
+          globalSetup: ['packages/server/test/services/shared-postgres.ts'],
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
+          ...common,
+          name: 'browser',
+          include: BROWSER,
+          maxWorkers: 1,
+          sequence: { groupOrder: 2 },
+        },
+      },
+    ],
+  },
+})
