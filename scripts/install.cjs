@@ -64,7 +64,7 @@ async function pinnedNode() {
     : [process.platform, process.platform === 'darwin' && process.arch === 'arm64' ? 'node-bin' : 'node']
   const name = `${prefix}-${os}-${process.arch}`
   const direct = path.join(home, 'node_modules', name, binary)
-  if (await works(direct, version)) return direct
+  if (await works(direct)) return direct
   if (hasOwnMajor(version)) return process.execPath
 
   console.log(`Installing Node.js ${version} for this project (the package "node" could not) …`)
