@@ -50,40 +50,42 @@ function readPackages(file) {
 
 /**
  * The package `node` fetches the binary of this platform in an install script. Where npm is told not to run
- * those (`ignore-scripts`), the binary's own package, which needs none, is installed beside it.
+ * those (`ignore-scripts`), the binary's own package, which needs none, is installed and put in its place.
  */
 async function pinnedNode() {
   if (await works(PINNED_NODE)) return PINNED_NODE
-  const { version } = JSON.parse(
-    fs.readFileSync(path.join(ROOT, 'node_modules', 'node', 'package.json'), 'utf8'),
-  )
-  const home = path.join(ROOT, 'node_modules', '.node')
-  const binary = WINDOWS ? path.join('bin', 'node.exe') : path.join('bin', 'node')
-  const [os, prefix] = WINDOWS
-    ? ['win', 'node']
-    : [process.platform, process.platform === 'darwin' && process.arch === 'arm64' ? 'node-bin' : 'node']
-  const name = `${prefix}-${os}-${process.arch}`
-  const direct = path.join(home, 'node_modules', name, binary)
-  if (await works(direct)) return direct
+  const version = pinnedVersion()
   if (hasOwnMajor(version)) return process.execPath
 
   console.log(`Installing Node.js ${version} for this project (the package "node" could not) …`)
+  const home = path.join(ROOT, 'node_modules', '.node-binary')
+  const quiet = ['--no-save', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']
+  const name = binaryPackage()
   fs.mkdirSync(home, { recursive: true })
-  const options = [
-    '--prefix',
-    home,
-    '--no-save',
-    '--ignore-scripts',
-    '--no-audit',
-    '--no-fund',
-    '--loglevel=error',
-  ]
-  const installed = await npm(['install', ...options, `${name}@${version}`])
-  if (installed.code === 0 && (await works(direct))) return direct
+  const installed = await npm(['install', '--prefix', home, ...quiet, `${name}@${version}`])
+  if (installed.code === 0) {
+    const binary = path.join(home, 'node_modules', name, 'bin', path.basename(PINNED_NODE))
+    fs.mkdirSync(path.dirname(PINNED_NODE), { recursive: true })
+    fs.rmSync(PINNED_NODE, { force: true })
+    fs.renameSync(binary, PINNED_NODE)
+    fs.rmSync(home, { recursive: true })
+    if (await works(PINNED_NODE)) return PINNED_NODE
+  }
   throw stepFailed(
     `Node.js ${version} is needed and ${name}@${version} could not be installed (above). Install Node.js ${parseInt(version, 10)} from https://nodejs.org yourself, then run the same command again.`,
     installed,
   )
+}
+
+function pinnedVersion() {
+  const manifest = path.join(ROOT, 'node_modules', 'node', 'package.json')
+  return JSON.parse(fs.readFileSync(manifest, 'utf8')).version
+}
+
+function binaryPackage() {
+  if (WINDOWS) return `node-win-${process.arch}`
+  const onAppleSilicon = process.platform === 'darwin' && process.arch === 'arm64'
+  return `${onAppleSilicon ? 'node-bin' : 'node'}-${process.platform}-${process.arch}`
 }
 
 function hasOwnMajor(version) {

@@ -2,7 +2,7 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { chownSync, closeSync, openSync } from 'node:fs'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -12,6 +12,7 @@ import { freePort } from './free-port.ts'
 import { isAlive, processTree, signalAll } from './processes.ts'
 
 const SYSTEM_USER = 'postgres'
+const FOLDER_PREFIX = 'livekv-postgres-'
 const START_TIMEOUT_MS = 60_000
 const STOP_TIMEOUT_MS = 10_000
 const POLL_MS = 50
@@ -25,7 +26,7 @@ export interface PostgresOptions {
  * A real PostgreSQL of its own on a free port of 127.0.0.1, in a temporary folder, with durable settings
  * (fsync on) and a collation that is not byte order, as most installations have.
  *
- * It ends with the process that started it, however that ends, on Linux.
+ * On Linux it ends with the process that started it, however that ends.
  */
 export interface PostgresServer {
   /** As superuser, to the database `postgres`. */
@@ -54,7 +55,8 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   const binaries = findPostgres()
   if (!binaries) throw new Error('PostgreSQL 15 or later is needed: install the package "postgresql".')
   const owner = process.getuid?.() === 0 ? systemUser() : undefined
-  const folder = await mkdtemp(join(tmpdir(), 'livekv-postgres-'))
+  await removeAbandoned()
+  const folder = await mkdtemp(join(tmpdir(), `${FOLDER_PREFIX}${process.pid}-`))
   const data = join(folder, 'data')
   const logFile = join(folder, 'server.log')
   const password = randomBytes(12).toString('hex')
@@ -165,6 +167,16 @@ export async function createDatabase(adminUrl: string): Promise<string> {
   const url = new URL(adminUrl)
   url.pathname = `/${name}`
   return url.href
+}
+
+/** Folders whose process was killed before it could remove them. */
+async function removeAbandoned(): Promise<void> {
+  for (const name of await readdir(tmpdir())) {
+    const starter = name.startsWith(FOLDER_PREFIX)
+      ? Number(name.slice(FOLDER_PREFIX.length).split('-')[0])
+      : 0
+    if (starter > 0 && !isAlive(starter)) await rm(join(tmpdir(), name), { recursive: true, force: true })
+  }
 }
 
 interface Owner {
