@@ -15,8 +15,8 @@ export type ClassicSocket = Socket<ClassicServerEvents, ClassicClientEvents>
 export class ScriptedLog implements Feed {
   readonly latest = new Map<string, Change>()
   head = 0
-  /** Called by each read before it looks; the read goes on when it resolves. */
-  beforeRead: (() => Promise<void>) | undefined
+  /** Awaited by each read before it looks and again before it answers. */
+  delay: (() => Promise<void>) | undefined
   #listener: ((changes: readonly Change[]) => void) | undefined
 
   listen(onChanges: (changes: readonly Change[]) => void): () => void {
@@ -38,7 +38,13 @@ export class ScriptedLog implements Feed {
   }
 
   get(key: string): Found | Promise<Found> {
-    return this.beforeRead === undefined ? this.#read(key) : this.beforeRead().then(() => this.#read(key))
+    const { delay } = this
+    if (delay === undefined) return this.#read(key)
+    return delay().then(async () => {
+      const found = this.#read(key)
+      await delay()
+      return found
+    })
   }
 
   #read(key: string): Found {

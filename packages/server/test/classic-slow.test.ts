@@ -108,8 +108,8 @@ test.each([[['polling']], [['polling', 'websocket']], [['websocket']]])(
         ),
         fc.integer({ min: 0, max: 3 }),
         async (steps, readDelayMs) => {
-          // Reads answer at once, or after a while with what is current then.
-          server.log.beforeRead =
+          // Reads answer at once, or after a while with what was current in the middle of it.
+          server.log.delay =
             readDelayMs === 0 ? undefined : () => new Promise((resolve) => setTimeout(resolve, readDelayMs))
           const client = await server.connect({ transports })
           const seen = follow(client)

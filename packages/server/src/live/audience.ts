@@ -28,9 +28,8 @@ export class Audience {
     this.#watchers.delete(watcher)
   }
 
-  /** From now on changes of the key are held for the watcher, until `settle`. */
   subscribe(watcher: Watcher, key: string): Subscription {
-    const subscription: Subscription = { key, sent: -1, reading: true, held: undefined }
+    const subscription: Subscription = { key, sent: -1, again: false }
     watcher.subscriptions.set(key, subscription)
     const subscribers = this.#subscribers.get(key)
     if (subscribers) subscribers.add(watcher)

@@ -1,10 +1,10 @@
 /**
  * The classic events of one socket.
  *
- *   subscribe key -> joined to the key, its changes held -> `subscribed` -> current value read
- *                 -> `valueUpdate` with the newer of what was read and what was held -> one at each change
+ *   subscribe key -> joined to the key -> `subscribed` -> current value read -> `valueUpdate` -> one at each change
  *
- * Joining before reading is what leaves no gap; the revision decides when both carry a value.
+ * Joining before reading is what leaves no gap. A change that comes while the value is read is shown at once, and
+ * what was read is then dropped if it is older: the revision decides.
  */
 import type { ClassicClientEvents, ClassicServerEvents } from '@livekv/protocol'
 import { LiveKVError } from '@livekv/protocol'
@@ -34,6 +34,8 @@ export function serveClassic(
   { audience, keyValue, parseKey, log }: ClassicOptions,
 ): void {
   const watcher = audience.join(socket.conn)
+  /** One read at a time for a subscription, however often the client asks. */
+  const reading = new Set<Subscription>()
 
   socket.on('subscribe', (input: unknown) => {
     if (watcher.outlet.waiting > MAX_WAITING_ANSWERS) {
@@ -66,27 +68,29 @@ export function serveClassic(
     }
     const subscription = present ?? audience.subscribe(watcher, key)
     socket.emit('subscribed', { status: 'success', key })
-    if (present?.reading) return
-    subscription.reading = true
+    if (present) present.again = true
     void giveCurrent(subscription)
   }
 
   async function giveCurrent(subscription: Subscription): Promise<void> {
+    if (reading.has(subscription)) return
+    reading.add(subscription)
     try {
       const answer = keyValue.get(subscription.key)
-      const { entry, revision } = answer instanceof Promise ? await answer : answer
-      watcher.settle(subscription, entry ? new ClassicEvent(entry) : undefined, revision)
+      const { entry } = answer instanceof Promise ? await answer : answer
+      if (entry && isCurrent(subscription)) watcher.giveCurrent(new ClassicEvent(entry))
     } catch (error) {
       log.warn(
         { err: error, key: subscription.key },
         'current value of a subscription not read, trying again',
       )
-      watcher.settle(subscription, undefined, 0)
-      setTimeout(() => {
-        if (watcher.subscriptions.get(subscription.key) !== subscription || subscription.reading) return
-        subscription.reading = true
-        void giveCurrent(subscription)
-      }, RETRY_READ_MS).unref()
+      setTimeout(() => isCurrent(subscription) && void giveCurrent(subscription), RETRY_READ_MS).unref()
+    } finally {
+      reading.delete(subscription)
     }
+  }
+
+  function isCurrent(subscription: Subscription): boolean {
+    return watcher.subscriptions.get(subscription.key) === subscription
   }
 }

@@ -8,11 +8,10 @@ export const FLUSH_MAX_BYTES = 256 * 1024
 
 export interface Subscription {
   readonly key: string
-  /** Highest revision given to the client as `valueUpdate`; -1: none yet. */
+  /** Highest revision given to the client as `valueUpdate`; -1: none yet. Nothing lower is shown of the key. */
   sent: number
-  /** The current value is being read: changes wait in `held`, the newest only. */
-  reading: boolean
-  held: ClassicEvent | undefined
+  /** Subscribed once more: the value last given is given again. */
+  again: boolean
 }
 
 /** What one delivery of the feed is, made once for all watchers. */
@@ -60,38 +59,26 @@ export class Watcher {
     this.#flush()
   }
 
-  /**
-   * Ends the reading of a subscription's current value. `current`: what was found, undefined if there is no value;
-   * `revision`: that of the value or of its delete.
-   */
-  settle(subscription: Subscription, current: ClassicEvent | undefined, revision: number): void {
-    const { held } = subscription
-    subscription.reading = false
-    subscription.held = undefined
-    // Below the delete only: its own event may still be on the way and says `null`.
-    if (current === undefined) subscription.sent = Math.max(subscription.sent, revision - 1)
-    const newest = held !== undefined && held.revision >= revision ? held : current
-    if (newest === undefined) return
-    // Subscribed once more: the client is told again what it was told before.
-    if (newest.revision === subscription.sent) subscription.sent--
-    this.#owe(newest, false)
+  /** The current value, as read for a subscription that the socket has joined before; a newer one may have passed it. */
+  giveCurrent(current: ClassicEvent): void {
+    this.#owe(current, false)
     this.#flush()
   }
 
   #wantsValue(event: ClassicEvent | undefined): boolean {
-    if (event === undefined) return false
-    const subscription = this.subscriptions.get(event.key)
-    return subscription !== undefined && !subscription.reading && event.revision > subscription.sent
+    const subscription = event && this.subscriptions.get(event.key)
+    if (event === undefined || subscription === undefined) return false
+    return event.revision > subscription.sent || (subscription.again && event.revision === subscription.sent)
   }
 
   #noteSent(event: ClassicEvent | undefined): void {
     const subscription = event && this.subscriptions.get(event.key)
-    if (subscription) subscription.sent = event.revision
+    if (event === undefined || subscription === undefined) return
+    subscription.sent = event.revision
+    subscription.again = false
   }
 
   #owe(event: ClassicEvent, update: boolean): void {
-    const subscription = this.subscriptions.get(event.key)
-    if (subscription?.reading) subscription.held = event
     const owed = this.#owed.get(event.key)
     if (owed === undefined) {
       this.#owed.set(event.key, { event, update })
