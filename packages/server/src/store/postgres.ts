@@ -1,0 +1,240 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { LiveKVError } from '@livekv/protocol'
+import type { Logger } from 'pino'
+import { Op, QueryTypes } from 'sequelize'
+import { readCandles } from './candles.ts'
+import { createDatabaseIfMissing } from './create-database.ts'
+import { Database, type DatabaseTarget, NotSentError, sqlStateOf } from './database.ts'
+import { readChangesSince, readHistory } from './history.ts'
+import { migrate } from './migrate.ts'
+import { defineModels, type Models } from './models.ts'
+import { Partitions, type Retention } from './partitions.ts'
+import { readExpired, readHead, readKeys, readLatestChanges, readList, readRevisions } from './reads.ts'
+import type { CandleQuery, CommitResult, HistoryQuery, Store, StoreInfo, Write } from './store.ts'
+import { Writer } from './writer.ts'
+
+export interface PostgresStoreOptions {
+  database: DatabaseTarget
+  retention: Retention
+  log: Logger
+  /** Changes in a partition of the log. */
+  partitionSize?: number
+  /** After which a commit without an answer is COMMIT_UNKNOWN. */
+  commitDeadlineMs?: number
+}
+
+/** At the default of 100 million changes: 25 partitions, and the history shortens by a twenty-fifth at a time. */
+const PARTITION_SIZE = 4_000_000
+const COMMIT_DEADLINE_MS = 15_000
+const MAINTENANCE_MS = 1_000
+const IDEMPOTENCY_KEPT_MS = 15 * 60_000
+const IDEMPOTENCY_CHUNK = 500
+const WRITERS_KEPT_MS = 7 * 86_400_000
+const SERVER_VERSION_MIN = 150_000
+
+/** The Store on PostgreSQL: a server, or the embedded engine, which is one too. */
+export class PostgresStore implements Store {
+  readonly info: StoreInfo
+  readonly #database: Database
+  readonly #models: Models
+  readonly #writer: Writer
+  readonly #partitions: Partitions
+  readonly #log: Logger
+  readonly #stop = new AbortController()
+  readonly #maintenance: Promise<void>
+
+  static async open(options: PostgresStoreOptions): Promise<PostgresStore> {
+    if ('url' in options.database) await createDatabaseIfMissing(options.database.url, options.log)
+    const database = new Database(options.database, options.log)
+    try {
+      await checkServer(database)
+      await migrate(database.sequelize)
+      const partitions = new Partitions({
+        sequelize: database.sequelize,
+        size: options.partitionSize ?? PARTITION_SIZE,
+        retention: options.retention,
+        log: options.log,
+      })
+      await partitions.extend()
+      const writer = new Writer({
+        database,
+        log: options.log,
+        deadlineMs: options.commitDeadlineMs ?? COMMIT_DEADLINE_MS,
+        extendLog: () => database.maintain(() => partitions.extend()),
+      })
+      await writer.register()
+      return new PostgresStore(database, writer, partitions, await readInfo(database), options.log)
+    } catch (error) {
+      await database.close().catch(() => {})
+      throw error
+    }
+  }
+
+  private constructor(
+    database: Database,
+    writer: Writer,
+    partitions: Partitions,
+    info: StoreInfo,
+    log: Logger,
+  ) {
+    this.#database = database
+    this.#models = defineModels(database.sequelize)
+    this.#writer = writer
+    this.#partitions = partitions
+    this.info = info
+    this.#log = log
+    this.#maintenance = this.#maintain()
+  }
+
+  commit(writes: readonly Write[]): Promise<CommitResult[]> {
+    return this.#writer.commit(writes)
+  }
+
+  get(keys: readonly string[]) {
+    return this.#reading(readKeys(this.#database, keys))
+  }
+
+  list(page: { prefix?: string; after?: string; limit: number }) {
+    return this.#reading(readList(this.#database, page))
+  }
+
+  listRevisions(page: { after?: string; limit: number }) {
+    return this.#reading(readRevisions(this.#database, page))
+  }
+
+  history(query: HistoryQuery) {
+    return this.#reading(readHistory(this.#database, query))
+  }
+
+  candles(query: CandleQuery) {
+    return this.#reading(readCandles(this.#database, query))
+  }
+
+  changesSince(revision: number, limit: number) {
+    return this.#reading(readChangesSince(this.#database, revision, limit))
+  }
+
+  latestChanges(limit: number) {
+    return this.#reading(readLatestChanges(this.#database, limit))
+  }
+
+  head() {
+    return this.#reading(readHead(this.#database))
+  }
+
+  expired(limit: number) {
+    return this.#reading(readExpired(this.#database, limit))
+  }
+
+  async ping(): Promise<void> {
+    await this.head()
+  }
+
+  /** Waits for the batch under way. */
+  async close(): Promise<void> {
+    this.#stop.abort()
+    await this.#maintenance
+    await this.#writer.idle()
+    await this.#database.close()
+    await this.#database.embedded?.close()
+  }
+
+  async #reading<T>(read: Promise<T>): Promise<T> {
+    try {
+      return await read
+    } catch (error) {
+      if (error instanceof LiveKVError) throw error
+      throw new LiveKVError(
+        'STORE_FAILED',
+        `The database could not be read: ${(error as Error).message}. Try again in a moment.`,
+        { retryAfterSeconds: 1 },
+        error,
+      )
+    }
+  }
+
+  /** Makes room ahead, drops what is too old, forgets idempotency keys and writers of long ago; in small steps. */
+  async #maintain(): Promise<void> {
+    const signal = this.#stop.signal
+    while (!signal.aborted) {
+      try {
+        await sleep(MAINTENANCE_MS, undefined, { signal })
+        await this.#database.maintain(() => this.#partitions.extend())
+        await this.#database.maintain(() => this.#partitions.compact())
+        while (
+          !signal.aborted &&
+          (await this.#database.maintain(() => this.#forgetTokens())) >= IDEMPOTENCY_CHUNK
+        ) {}
+        await this.#database.maintain(() => this.#forgetWriters())
+      } catch (error) {
+        if (!signal.aborted) this.#log.warn({ err: error }, 'maintenance of the store will be tried again')
+      }
+    }
+  }
+
+  async #forgetTokens(): Promise<number> {
+    const rows = await this.#database.sequelize.query(
+      `delete from idempotency where token in (select token from idempotency
+         where at < clock_timestamp() - $1 * interval '1 millisecond' order by at limit $2) returning 1`,
+      { bind: [IDEMPOTENCY_KEPT_MS, IDEMPOTENCY_CHUNK], type: QueryTypes.SELECT },
+    )
+    return rows.length
+  }
+
+  async #forgetWriters(): Promise<void> {
+    await this.#models.writers.destroy({
+      where: { seenAt: { [Op.lt]: new Date(Date.now() - WRITERS_KEPT_MS) } },
+    })
+  }
+}
+
+async function checkServer(database: Database): Promise<void> {
+  const [row] = await database
+    .run<{ version: number; fsync: string }>('read', SERVER, [])
+    .catch((error: unknown) => {
+      throw startError(error)
+    })
+  if (row === undefined) return
+  if (row.version < SERVER_VERSION_MIN) {
+    throw new Error(
+      `The PostgreSQL server is version ${Math.floor(row.version / 10_000)}; LiveKV needs 15 or later.`,
+    )
+  }
+  if (!database.embedded && row.fsync === 'off') {
+    throw new Error(
+      'The PostgreSQL server runs with fsync=off, so a power cut would lose writes that were acknowledged. Set fsync=on in postgresql.conf and restart it.',
+    )
+  }
+}
+
+const SERVER = {
+  name: 'livekv-server',
+  text: `select current_setting('server_version_num')::integer as version, current_setting('fsync') as fsync`,
+}
+
+/** The timeline changes when a standby takes over, which may have lost the newest writes. */
+const INFO = {
+  name: 'livekv-info',
+  text: `select store_id as id, ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::integer as timeline,
+    current_setting('server_version') as version from store`,
+}
+
+async function readInfo(database: Database): Promise<StoreInfo> {
+  const [row] = await database.run<{ id: string; timeline: number; version: string }>('read', INFO, [])
+  const { id, timeline, version } = row as { id: string; timeline: number; version: string }
+  return {
+    storeId: `${id}.${timeline}`,
+    description: database.embedded?.description ?? `PostgreSQL ${version.split(' ')[0]}`,
+  }
+}
+
+function startError(error: unknown): unknown {
+  const cause = error instanceof NotSentError ? error.cause : error
+  const state = sqlStateOf((cause as { original?: unknown })?.original ?? cause)
+  if (state === '28P01' || state === '28000') {
+    return new Error(
+      `The database refuses the user or password: ${(cause as Error).message}. Check DATABASE_URL or DB_USER and DB_PASSWORD.`,
+    )
+  }
+  return error
+}
