@@ -5,27 +5,21 @@ const { ROOT, ensureInstalled } = require('./install.cjs')
 const { WEB, ensurePages, viteProgram } = require('./pages.cjs')
 
 /**
- * Two watchers: one builds the pages again when they change (reload the browser to see them), one restarts the
- * server. When one ends, so does the other.
+ * Two watchers: Vite serves the pages and changes them in the open browser, Node restarts the server. When one
+ * ends, so does the other.
  */
 function develop(args) {
   main(async () => {
     const node = await ensureInstalled()
     await ensurePages(node)
-    const server = path.join(ROOT, 'packages/server/src/main.ts')
     const stop = new AbortController()
+    const watch = (cwd, programAndArgs) => run(node, programAndArgs, { cwd, show: true, signal: stop.signal })
+    const server = path.join(ROOT, 'packages/server/src/main.ts')
     const watchers = [
-      run(node, [viteProgram(), 'build', '--watch', '--logLevel', 'warn'], {
-        cwd: WEB,
-        show: true,
-        signal: stop.signal,
-      }),
-      run(node, ['--watch', '--watch-preserve-output', server, ...args], {
-        cwd: ROOT,
-        show: true,
-        signal: stop.signal,
-      }),
+      watch(WEB, [viteProgram(), 'dev', '--clearScreen', 'false']),
+      watch(ROOT, ['--watch', '--watch-preserve-output', server, ...args]),
     ]
+    console.log('Pages that follow your changes: the address of Vite below with /admin or /viewer/KEY.')
     const first = await Promise.race(watchers)
     stop.abort()
     await Promise.allSettled(watchers)
