@@ -1,10 +1,141 @@
+/**
+ * The composition root: the only file that names concrete classes.
+ *
+ *   start   store -> Tail and Hub (warmed from the log) -> key-value -> HTTP and sockets -> listening
+ *   stop    no new connections -> requests answered, commits drained -> sockets -> live parts -> store
+ */
+import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import type { LiveKVError } from '@livekv/protocol'
+import { MemoryBus } from './bus/memory.ts'
+import { MemoryCache } from './cache/memory.ts'
 import type { Config } from './config.ts'
+import { Expiry } from './expiry.ts'
+import type { Health } from './http/context.ts'
+import { ETags } from './http/etag.ts'
+import { checkKey } from './http/key.ts'
+import { Origins } from './http/origins.ts'
+import { createHttpServer } from './http/server.ts'
+import { stopServer } from './http/stop-server.ts'
+import { KeyValue } from './key-value.ts'
+import { Hub } from './live/hub.ts'
+import { RecentKeys } from './live/recent-keys.ts'
+import { attachSockets } from './live/socket.ts'
+import { Tail } from './live/tail.ts'
+import { createLog, type Log } from './log.ts'
+import { openStore } from './store/open-store.ts'
 
 export interface App {
   /** Where it listens, e.g. `http://127.0.0.1:8080`. */
   url: string
+  /** What the store is, e.g. `PostgreSQL 17.5 (embedded in ./data)`. */
+  description: string
+  /** Resolves with the reason when the store has failed for good: nothing but `close` helps then. */
+  failed: Promise<LiveKVError>
   /** Drains commits, closes sockets and the store; resolves when nothing is left running. */
   close(): Promise<void>
 }
 
-export type CreateApp = (config: Config) => Promise<App>
+/** The server could not start for a reason its message explains. */
+export class StartError extends Error {
+  override readonly name = 'StartError'
+}
+
+export async function createApp(config: Config, log: Log = createLog(config)): Promise<App> {
+  const { promise: failed, resolve: fail } = Promise.withResolvers<LiveKVError>()
+  const health: Health = { problem: null, contiguous: null }
+  const store = await openStore(config, log)
+  store.onFailure((error) => {
+    health.problem = error.message
+    fail(error)
+  })
+
+  /** In the order of starting; ended in the reverse one. */
+  const running: (() => Promise<unknown>)[] = [() => store.close()]
+  const stop = async () => {
+    for (let end = running.pop(); end; end = running.pop()) {
+      await end().catch((error) => log.error({ err: error }, 'a part did not stop cleanly'))
+    }
+  }
+  try {
+    const tail = new Tail({ maxEntries: config.tailMaxEntries, maxBytes: config.cacheMaxBytes })
+    const watched = { keys: () => [], prefixes: () => [''], known: () => recentKeys.known() }
+    const hub = new Hub({ store, tail, watched, log })
+    running.push(() => hub.close())
+    const recentKeys = new RecentKeys({ store, hub, limit: config.keysLimit, log })
+    running.push(() => recentKeys.close())
+    const bus = new MemoryBus()
+    running.push(() => bus.close())
+    const cache = new MemoryCache({ maxBytes: config.cacheMaxBytes })
+    running.push(() => cache.close())
+    await hub.start()
+    await bus.subscribe((changes) => hub.accept(changes))
+    recentKeys.start()
+    const keyValue = new KeyValue({ store, hub, cache, bus, recentKeys })
+    running.push(() => keyValue.close())
+    const expiry = new Expiry({ store, keyValue, log })
+    expiry.start()
+    running.push(() => expiry.close())
+
+    const origins = new Origins(config)
+    const server = createHttpServer({
+      config,
+      log,
+      keyValue,
+      store,
+      origins,
+      etags: new ETags(store.info.storeId),
+      instance: randomUUID(),
+      health: () => ({ ...health, contiguous: hub.contiguous }),
+    })
+    const sockets = attachSockets(server, {
+      feed: hub,
+      keyValue,
+      allowOrigin: (request) => origins.refusal(request) === undefined,
+      parseKey: (key) => checkKey(key, config.maxKeyBytes),
+      log,
+    })
+    server.listen(config.port, config.host)
+    await once(server, 'listening')
+    running.push(async () => {
+      health.problem = 'This instance is stopping.'
+      const drained = stopServer(server, config.shutdownTimeoutMs)
+      await sockets.close()
+      await drained
+    })
+    return {
+      url: urlOf(server.address() as AddressInfo),
+      description: store.info.description,
+      failed,
+      close: stop,
+    }
+  } catch (error) {
+    await stop()
+    throw listenError(error, config)
+  }
+}
+
+function urlOf({ address, family, port }: AddressInfo): string {
+  return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`
+}
+
+function listenError(error: unknown, { host, port }: Config): unknown {
+  switch ((error as NodeJS.ErrnoException).code) {
+    case 'EADDRINUSE':
+      return new StartError(
+        `Port ${port} on ${host} is taken by another program (perhaps another LiveKV): stop it, or choose another port with PORT=${port + 1}.`,
+      )
+    case 'EACCES':
+      return new StartError(
+        `Port ${port} may not be opened by this user: choose one above 1023 with PORT=8080.`,
+      )
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+      return new StartError(
+        `HOST=${host} is no address of this machine: use 127.0.0.1, 0.0.0.0 or one of its own.`,
+      )
+    default:
+      return error
+  }
+}

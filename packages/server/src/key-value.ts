@@ -179,7 +179,8 @@ export class KeyValue {
     // A key that another instance writes all the time: its value is certain, when it expires is not.
     const change = this.#hub.tail.get(key)
     const asOf = Math.max(change?.revision ?? 0, this.#hub.contiguous)
-    if (!change || change.json === null || asOf < atLeast) throw overtakenTooOften(key)
+    if (asOf < atLeast) throw notReached(atLeast, asOf)
+    if (!change || change.json === null) throw overtakenTooOften(key)
     const entry = { ...change, json: change.json, expiresAt: null }
     return { entry, revision: change.revision, asOf, source: 'cache' }
   }

@@ -2,7 +2,7 @@
  * POST /api/v1/batch: many writes in one request, results in their order. Without `atomic` each item stands for
  * itself, and a refused one (even one that cannot be understood) leaves the others alone.
  */
-import { ERRORS, LiveKVError } from '@livekv/protocol'
+import { LiveKVError } from '@livekv/protocol'
 import type { Express } from 'express'
 import type { CommitResult, Write } from '../store/store.ts'
 import { sendJson } from './answer.ts'
@@ -54,8 +54,9 @@ export function addBatchRoute(app: Express, context: HttpContext): void {
       const results = writes.length === 0 ? [] : await keyValue.write(writes)
       if (atomic) throwCulprit(writes, results)
       let next = 0
-      const texts = parsed.map((item) => {
-        if (item instanceof LiveKVError) return errorText(item)
+      const texts = parsed.map((item, index) => {
+        if (item instanceof LiveKVError)
+          return errorText(item, (items[index]!.object as { key?: unknown } | null)?.key)
         return resultText(item, results[next++]!)
       })
       sendJson(response, 200, `{"results":[${texts.join(',')}]}`)
@@ -113,17 +114,17 @@ function throwCulprit(writes: readonly Write[], results: readonly CommitResult[]
 
 function resultText(write: Write, result: CommitResult): string {
   try {
-    return `{"status":200,${doneText(write, resultOrThrow(write, result).done)}}`
+    return `{${doneText(write, resultOrThrow(write, result).done)}}`
   } catch (error) {
     if (!(error instanceof LiveKVError)) throw error
     return errorText(error, write.key)
   }
 }
 
-function errorText(error: LiveKVError, key?: string): string {
+function errorText(error: LiveKVError, key: unknown): string {
   return JSON.stringify({
-    status: ERRORS[error.code].status,
-    ...(key !== undefined && { key }),
+    status: 'failed',
+    ...(typeof key === 'string' && { key }),
     ...error.toBody(),
   })
 }

@@ -6,7 +6,7 @@ import type { Write } from '../store/store.ts'
 import { entryText, sendJson } from './answer.ts'
 import { parseObject, readJsonObject } from './body.ts'
 import type { HttpContext } from './context.ts'
-import { addEntryListRoutes } from './entry-lists.ts'
+import { addEntryListRoutes, addGetManyRoute } from './entry-lists.ts'
 import { checkKey } from './key.ts'
 import { Query } from './query.ts'
 import { route } from './route.ts'
@@ -114,6 +114,7 @@ export function addEntryRoutes(app: Express, context: HttpContext): void {
     await write(request, response, parseWrite('delete', key, parseObject(fields), config.maxValueBytes))
   }
 
+  addGetManyRoute(app, context)
   route(app, '/api/v1/entries/:key', { get, put, patch, delete: remove })
   addEntryListRoutes(app, context, { get, put, patch, delete: remove })
 }

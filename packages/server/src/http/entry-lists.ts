@@ -18,7 +18,7 @@ type OneEntry = Record<'get' | 'put' | 'patch' | 'delete', Handler>
 
 /** `one` answers where the address has a `key` in its query. */
 export function addEntryListRoutes(app: Express, context: HttpContext, one: OneEntry): void {
-  const { config, keyValue, store } = context
+  const { config, store } = context
 
   const list = async (request: Request, response: Response) => {
     const query = new Query(request, ['prefix', 'limit', 'cursor', 'atLeast'])
@@ -50,34 +50,34 @@ export function addEntryListRoutes(app: Express, context: HttpContext, one: OneE
     get: (request, response) =>
       /[?&]key=/.test(request.url) ? one.get(request, response) : list(request, response),
   })
+}
 
-  route(app, '/api/v1/entries/get', {
-    ...one,
-    async post(request, response) {
-      const { object } = await readJsonObject(request, config.maxBodyBytes)
-      const { keys, atLeast } = object
-      if (!Array.isArray(keys)) {
-        throw new LiveKVError('INVALID_REQUEST', `keys ${shown(keys)} must be an array of keys.`)
-      }
-      if (keys.length > MAX_ENTRIES) {
-        throw new LiveKVError(
-          'BATCH_TOO_LARGE',
-          `${keys.length} keys in one request: at most ${MAX_ENTRIES} are allowed. Split it.`,
-        )
-      }
-      if (atLeast !== undefined && !(Number.isSafeInteger(atLeast) && (atLeast as number) >= 0)) {
-        throw new LiveKVError('INVALID_REQUEST', `atLeast ${shown(atLeast)} must be a revision.`)
-      }
-      const asked = [...new Set(keys.map((key) => checkKey(key, config.maxKeyBytes)))]
-      const found = await keyValue.getMany(asked, atLeast as number | undefined)
-      const entries: string[] = []
-      const missing: string[] = []
-      for (const key of asked) {
-        const entry = found.get(key)?.entry
-        if (entry) entries.push(entryText(entry))
-        else missing.push(key)
-      }
-      sendJson(response, 200, `{"entries":[${entries.join(',')}],"missing":${JSON.stringify(missing)}}`)
-    },
+/** POST /api/v1/entries/get. Every other method there is about the key `get`, so the routes by key must come after. */
+export function addGetManyRoute(app: Express, { config, keyValue }: HttpContext): void {
+  app.post('/api/v1/entries/get', async (request, response) => {
+    const { object } = await readJsonObject(request, config.maxBodyBytes)
+    const { keys, atLeast } = object
+    if (!Array.isArray(keys)) {
+      throw new LiveKVError('INVALID_REQUEST', `keys ${shown(keys)} must be an array of keys.`)
+    }
+    if (keys.length > MAX_ENTRIES) {
+      throw new LiveKVError(
+        'BATCH_TOO_LARGE',
+        `${keys.length} keys in one request: at most ${MAX_ENTRIES} are allowed. Split it.`,
+      )
+    }
+    if (atLeast !== undefined && !(Number.isSafeInteger(atLeast) && (atLeast as number) >= 0)) {
+      throw new LiveKVError('INVALID_REQUEST', `atLeast ${shown(atLeast)} must be a revision.`)
+    }
+    const asked = [...new Set(keys.map((key) => checkKey(key, config.maxKeyBytes)))]
+    const found = await keyValue.getMany(asked, atLeast as number | undefined)
+    const entries: string[] = []
+    const missing: string[] = []
+    for (const key of asked) {
+      const entry = found.get(key)?.entry
+      if (entry) entries.push(entryText(entry))
+      else missing.push(key)
+    }
+    sendJson(response, 200, `{"entries":[${entries.join(',')}],"missing":${JSON.stringify(missing)}}`)
   })
 }

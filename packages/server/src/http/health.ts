@@ -1,13 +1,13 @@
 /** Is the process alive, does it take requests, and what does it run on. */
 import { LiveKVError } from '@livekv/protocol'
 import type { Express } from 'express'
-import serverPackage from '../../package.json' with { type: 'json' }
+import { VERSION } from '../version.ts'
 import { sendError, sendJson } from './answer.ts'
 import type { HttpContext } from './context.ts'
 import { MAX_DEPTH } from './raw-json.ts'
 import { route } from './route.ts'
 
-export const VERSION = serverPackage.version
+const PROBE_TIMEOUT_MS = 3_000
 
 export function addHealthRoutes(app: Express, context: HttpContext): void {
   const { config, store, instance } = context
@@ -15,8 +15,8 @@ export function addHealthRoutes(app: Express, context: HttpContext): void {
   route(app, '/healthz', { get: (_request, response) => sendJson(response, 200, '{"status":"ok"}') })
 
   route(app, '/readyz', {
-    get(_request, response) {
-      const { problem } = context.health()
+    async get(_request, response) {
+      const problem = context.health().problem ?? (await storeState(store)).problem
       if (problem === null) sendJson(response, 200, '{"status":"ready"}')
       else sendError(response, new LiveKVError('STORE_FAILED', problem))
     },
@@ -25,8 +25,8 @@ export function addHealthRoutes(app: Express, context: HttpContext): void {
   route(app, '/api/v1/status', {
     async get(_request, response) {
       const { problem, contiguous } = context.health()
-      const revision = await store.head().catch((error: Error) => error)
-      const reason = problem ?? (revision instanceof Error ? revision.message : null)
+      const state = await storeState(store)
+      const reason = problem ?? state.problem
       const status = {
         healthy: reason === null,
         ...(reason !== null && { problem: reason }),
@@ -34,7 +34,7 @@ export function addHealthRoutes(app: Express, context: HttpContext): void {
         version: VERSION,
         storeId: store.info.storeId,
         store: store.info.description,
-        revision: revision instanceof Error ? null : revision,
+        revision: state.revision,
         contiguous,
         uptimeSeconds: Math.round(process.uptime()),
         limits: {
@@ -51,4 +51,25 @@ export function addHealthRoutes(app: Express, context: HttpContext): void {
       sendJson(response, reason === null ? 200 : 503, JSON.stringify(status))
     },
   })
+}
+
+/** Asked at every probe rather than remembered: what is not reached now is not claimed. */
+async function storeState(
+  store: HttpContext['store'],
+): Promise<{ revision: number | null; problem: string | null }> {
+  let timer: NodeJS.Timeout | undefined
+  const silent = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(
+      reject,
+      PROBE_TIMEOUT_MS,
+      new Error(`The store gave no answer in ${PROBE_TIMEOUT_MS} ms.`),
+    )
+  })
+  try {
+    return { revision: await Promise.race([store.head(), silent]), problem: null }
+  } catch (error) {
+    return { revision: null, problem: (error as Error).message }
+  } finally {
+    clearTimeout(timer)
+  }
 }

@@ -79,10 +79,14 @@ export function addHistoryRoutes(app: Express, context: HttpContext): void {
 
   route(app, '/api/v1/changes', {
     async get(request, response) {
-      const query = new Query(request, ['since', 'limit', 'prefix'])
-      const since = query.integer('since', 0, Number.MAX_SAFE_INTEGER) ?? 0
-      const limit = query.integer('limit', 1, MAX_LOG_CHANGES) ?? DEFAULT_CHANGES
+      const query = new Query(request, ['since', 'limit', 'prefix', 'cursor'])
       const prefix = query.text('prefix') ?? ''
+      const limit = query.integer('limit', 1, MAX_LOG_CHANGES) ?? DEFAULT_CHANGES
+      const scope = ['changes', store.info.storeId, prefix]
+      const since =
+        decodeCursor(scope, query.text('cursor'), isRevision) ??
+        query.integer('since', 0, Number.MAX_SAFE_INTEGER) ??
+        0
       const { head, changes } = await store.changesSince(since, limit)
       if (since > head) {
         throw new LiveKVError(
@@ -91,14 +95,20 @@ export function addHistoryRoutes(app: Express, context: HttpContext): void {
           { revision: head },
         )
       }
+      const through = changes.at(-1)?.revision ?? since
       const wanted = prefix === '' ? changes : changes.filter((change) => change.key.startsWith(prefix))
+      const next = changes.length > 0 && through < head ? `,"next":"${encodeCursor(scope, through)}"` : ''
       sendJson(
         response,
         200,
-        `{"changes":[${wanted.map(changeText).join(',')}],"next":${changes.at(-1)?.revision ?? since},"head":${head}}`,
+        `{"changes":[${wanted.map(changeText).join(',')}],"through":${through},"head":${head}${next}}`,
       )
     },
   })
+}
+
+function isRevision(state: unknown): state is number {
+  return Number.isSafeInteger(state) && (state as number) >= 0
 }
 
 function isPosition(state: unknown): state is { time: number; revision: number } {

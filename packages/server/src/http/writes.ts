@@ -137,7 +137,7 @@ export function conflict(key: string, revision: number): LiveKVError {
 /** The answer's members, without the braces. */
 export function doneText(write: Write, done: Done): string {
   const repeated = done.repeated ? ',"repeated":true' : ''
-  const what = `"key":${JSON.stringify(write.key)},"op":"${write.op}"`
+  const what = `"status":"${done.status}","key":${JSON.stringify(write.key)},"op":"${write.op}"`
   if (done.status === 'unchanged') return `${what},"applied":false,"revision":${done.revision}${repeated}`
   const { change } = done
   const value = write.op === 'increment' ? `,"value":${change.json}` : ''

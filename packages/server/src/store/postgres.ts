@@ -126,6 +126,11 @@ export class PostgresStore implements Store {
     return this.#reading(readExpired(this.#database, limit))
   }
 
+  /** Called when the embedded engine has ended by itself, which is for good; a server that is away comes back. */
+  onFailure(listener: (error: LiveKVError) => void): void {
+    this.#database.embedded?.onFailure(listener)
+  }
+
   async ping(): Promise<void> {
     await this.head()
   }

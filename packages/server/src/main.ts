@@ -1,0 +1,66 @@
+/**
+ * One instance: configuration, start, signals.
+ *
+ *   SIGINT, SIGTERM    stop in order, exit code 0; a second one ends at once
+ *   store failed       say so, answer what is pending, exit code 1: a supervisor starts it again
+ */
+import { LiveKVError } from '@livekv/protocol'
+import { type App, createApp, StartError } from './app.ts'
+import { type Config, ConfigError, loadConfig, readEnvironment } from './config.ts'
+import { createLog, type Log } from './log.ts'
+import { VERSION } from './version.ts'
+
+/** Beyond what draining may take: then something hangs. */
+const STOP_MARGIN_MS = 5_000
+
+async function main(): Promise<void> {
+  const { config, warnings } = loadConfig(readEnvironment())
+  const log = createLog(config)
+  const app = await createApp(config, log)
+  announce(app, config, log)
+  for (const warning of warnings) log.warn(warning)
+
+  const signal = new Promise<NodeJS.Signals>((resolve) => {
+    for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, resolve)
+  })
+  const reason = await Promise.race([signal, app.failed])
+  if (reason instanceof LiveKVError) {
+    log.error(`${reason.message} This process ends, so that a new one can start from what is on disk.`)
+  } else {
+    log.info(`${reason}: stopping`)
+    process.once(reason, () => process.exit(130))
+  }
+  setTimeout(() => {
+    log.error('Stopping took too long: ending now. Everything acknowledged is kept.')
+    process.exit(1)
+  }, config.shutdownTimeoutMs + STOP_MARGIN_MS).unref()
+  await app.close()
+  log.info('stopped')
+  process.exit(reason instanceof LiveKVError ? 1 : 0)
+}
+
+function announce(app: App, config: Config, log: Log): void {
+  const url = new URL(app.url)
+  // What people can open: a wildcard address is none.
+  if (['127.0.0.1', '0.0.0.0', '[::]', '[::1]'].includes(url.hostname)) url.hostname = 'localhost'
+  const open = url.origin
+  const reach = ['127.0.0.1', 'localhost', '::1'].includes(config.host)
+    ? 'this machine only; HOST=0.0.0.0 opens it to others'
+    : config.host
+  const lines = [
+    `LiveKV ${VERSION} on ${app.description}, Node.js ${process.version}, listening on ${app.url} (${reach})`,
+    `dashboard  ${open}/admin`,
+    `viewer     ${open}/viewer/gold`,
+    `write      curl ${open}/add -H 'content-type: application/json' -d '{"key":"gold","value":2650.1}'`,
+    `read       curl ${open}/get/gold`,
+  ]
+  if (process.stdout.isTTY) process.stdout.write(`${lines.join('\n')}\n`)
+  else for (const line of lines) log.info(line)
+}
+
+main().catch((error: unknown) => {
+  const explained = [ConfigError, LiveKVError, StartError].some((kind) => error instanceof kind)
+  const { message, stack } = error as Error
+  process.stderr.write(`${explained ? message : stack}\n`)
+  process.exit(1)
+})
