@@ -131,7 +131,6 @@ export class KeyValue {
   #readFromStore(items: readonly CachedItem[], head: number): void {
     this.#hub.noteHead(head)
     for (const item of items) if (item.revision === 0) this.#hub.tail.noteAbsent(item.key, head)
-    this.#hub.accept(items.filter((item) => this.#isNews(item)).map(changeBehind))
     this.#cache.set(items)
   }
 
@@ -159,7 +158,7 @@ export class KeyValue {
     // Believed: so it is the latest up to `contiguous` as well.
     const asOf = Math.max(item.asOf, tail.contiguous)
     if (asOf < atLeast) return undefined
-    // Another instance's write that the bus has not brought yet: watchers get it now.
+    // Another instance's write that the bus has not brought yet: watchers get it now, and no later read less.
     if (this.#isNews(item)) this.#hub.accept([changeBehind(item)])
     return { entry: item.entry, revision: item.revision, asOf, source }
   }

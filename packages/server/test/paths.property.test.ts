@@ -55,16 +55,19 @@ class World {
   /** Highest revision per key that somebody was told of: by an acknowledgement or an answer. */
   readonly told = new Map<string, number>()
   readonly watched = new Map<string, Change>()
+  readonly #watchedKeys: readonly string[]
   #writes = 0
 
-  constructor(watched: { keys: string[]; prefixes: string[] }) {
+  constructor(watched: { keys: readonly string[]; prefixes: readonly string[] }) {
+    this.#watchedKeys = watched.prefixes.length > 0 ? KEYS : watched.keys
     const { oracle, calls } = this
     const store = {
       commit: (writes: readonly Write[]) => calls.hold(() => oracle.commit(writes)),
       get: (keys: readonly string[]) => calls.hold(() => oracle.get(keys)),
-      list: (page: { prefix?: string; after?: string; limit: number }) => calls.hold(() => oracle.list(page)),
+      list: (page: { prefix?: string; after?: string; limit: number }) =>
+        calls.hold(() => oracle.list({ ...page, limit: 1 })),
       listRevisions: (page: { after?: string; limit: number }) =>
-        calls.hold(() => oracle.listRevisions(page)),
+        calls.hold(() => oracle.listRevisions({ ...page, limit: 2 })),
       changesSince: (from: number, limit: number) =>
         // Pages of two, so that a fill is more than one.
         calls.hold(() => oracle.changesSince(from, Math.min(limit, 2))),
@@ -75,7 +78,7 @@ class World {
     this.hub = new Hub({
       store,
       tail: new Tail({ maxEntries: 2, maxBytes: 250 }),
-      watched: { ...wrap(watched), known: () => this.recentKeys.known() },
+      watched: { ...wrap(watched), known: () => [...this.recentKeys.known(), ...this.watched.keys()] },
       log,
       gapMs: 1e9,
       pollMs: 1e9,
@@ -101,6 +104,11 @@ class World {
   }
 
   async start(): Promise<void> {
+    // There before the instance: watchers begin with it.
+    for (const key of KEYS) {
+      this.oracle.append({ op: 'put', key, json: '"first"' })
+      this.watched.set(key, this.oracle.log.at(-1) as Change)
+    }
     const started = this.hub.start()
     this.calls.finishOne()
     await started
@@ -127,7 +135,7 @@ class World {
     else if (op === 'catchUp') {
       hub.noteHead(oracle.head)
       void hub.catchUp()
-    } else if (op === 'compact' && n % 4 === 0)
+    } else if (op === 'compact' && n % 2 === 0)
       oracle.compactedThrough = Math.max(oracle.compactedThrough, asOf)
     await settle()
   }
@@ -147,12 +155,13 @@ class World {
 
   async checkEnd(): Promise<void> {
     for (const key of KEYS) {
+      this.#get(key)
+      if (!this.#watchedKeys.includes(key)) continue
       const latest = this.oracle.latest(key)
       const watched = this.watched.get(key)
       if ((latest?.json ?? null) !== (watched?.json ?? null)) {
         this.problems.push(`watcher of ${key} ended at ${watched?.json}, the log at ${latest?.json}`)
       }
-      this.#get(key)
     }
     const listed = this.recentKeys.list()
     await this.finish()
@@ -207,11 +216,9 @@ class World {
       return
     }
     const truth = this.oracle.latest(key, found.asOf)
-    const revision = found.revision || (truth?.revision ?? 0)
-    if (
-      truth?.revision !== (revision || undefined) ||
-      (truth?.json ?? null) !== (found.entry?.json ?? null)
-    ) {
+    // Of a delete that the log no longer holds the revision is not known.
+    const revision = found.entry ? found.revision : (truth?.revision ?? 0)
+    if ((truth?.revision ?? 0) !== revision || (truth?.json ?? null) !== (found.entry?.json ?? null)) {
       this.problems.push(`${key}: ${JSON.stringify(found)} was not the latest as of ${found.asOf}`)
     }
     if (revision < floor) this.problems.push(`${key}: ${revision} after ${floor} (${found.source})`)
@@ -269,13 +276,13 @@ class SilentBus implements Bus {
   async close(): Promise<void> {}
 }
 
-function wrap({ keys, prefixes }: { keys: string[]; prefixes: string[] }) {
+function wrap({ keys, prefixes }: { keys: readonly string[]; prefixes: readonly string[] }) {
   return { keys: () => keys, prefixes: () => prefixes }
 }
 
 test.each([
   ['everything is watched', { keys: [], prefixes: [''] }],
-  ['single keys are watched, and large gaps are jumped over', { keys: [...KEYS], prefixes: [] }],
+  ['two keys are watched, and large gaps are jumped over', { keys: ['a', 'b'], prefixes: [] }],
 ])(
   'no read and no watcher steps back, and all end at the latest value: %s',
   async (_, watched) => {
@@ -295,7 +302,7 @@ test.each([
         }
         expect(world.problems).toEqual([])
       }),
-      { numRuns: Number(process.env.PROPERTY_RUNS ?? 300) },
+      { numRuns: 1_000 },
     )
   },
   120_000,

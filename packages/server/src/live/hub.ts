@@ -8,7 +8,7 @@ export interface Watched {
   keys(): Iterable<string>
   /** Prefixes watched as a whole; the empty one is everything. */
   prefixes(): Iterable<string>
-  /** Keys that had a value as far as this instance knows: those of them that are gone become deletes. */
+  /** Keys that had a value as far as watchers of prefixes were told: those of them that are gone become deletes. */
   known(): Iterable<string>
 }
 
