@@ -302,7 +302,7 @@ test.each([
         }
         expect(world.problems).toEqual([])
       }),
-      { numRuns: 1_000 },
+      { numRuns: 2_000 },
     )
   },
   120_000,
