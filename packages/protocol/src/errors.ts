@@ -117,7 +117,7 @@ export const ERRORS = {
     status: 503,
     retryable: true,
     description:
-      'The store could not be reached or has failed; the write was not applied. The log of the server says why.',
+      'The store could not be reached or has failed. `outcome` says whether the write was applied: `not-applied`, or `unknown` if it was under way (then as for `COMMIT_UNKNOWN`). The log of the server says why.',
   },
   REVISION_NOT_REACHED: {
     status: 503,
