@@ -1,0 +1,12 @@
+/**
+ * Prints how each rule's absence goes wrong, by a shortest trace:
+ *   node packages/server/test/model/show.ts [rule …]
+ */
+import { describeExploration, explore } from './explorer.ts'
+import { fenceOmissions, readsOmissions } from './scenarios.ts'
+
+const wanted = process.argv.slice(2)
+for (const { rule, sentence, breaks, model } of [...readsOmissions(), ...fenceOmissions()]) {
+  if (wanted.length > 0 && !wanted.includes(rule)) continue
+  console.log(`${describeExploration(`without ${rule} (${sentence})`, explore(model, { until: breaks }))}\n`)
+}
