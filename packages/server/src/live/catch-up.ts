@@ -7,7 +7,7 @@ const GET_PAGE = 500
 const LIST_PAGE = 1_000
 
 interface Sources {
-  store: Pick<Store, 'changesSince' | 'get' | 'list'>
+  store: Pick<Store, 'changesSince' | 'get' | 'list' | 'head'>
   watched: Watched
   maxGap: number
 }
@@ -71,7 +71,7 @@ async function reread(hub: Hub, { store, watched }: Sources): Promise<void> {
     if (prefixes.length === 0 && keys.length === 0) break
   }
   // Nobody watches anything: only the head is needed.
-  if (lowestHead === Number.POSITIVE_INFINITY) seenAt((await store.get([''])).head)
+  if (lowestHead === Number.POSITIVE_INFINITY) seenAt(await store.head())
   hub.jump(lowestHead)
 }
 

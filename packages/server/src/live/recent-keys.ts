@@ -204,16 +204,16 @@ export class RecentKeys {
     if (this.#fresh && this.#nodes.size < this.#fresh.size) {
       return { keys: newest(this.#fresh, limit).map((node) => node.key), truncated: true }
     }
-    const nodes: Node[] = []
-    let sorted = true
-    for (let node = this.#order.newest; node; node = node.older) {
-      if (sorted && node.newer && node.newer.revision < node.revision) sorted = false
-      nodes.push(node)
+    const keys: string[] = []
+    const truncated = this.#truncated || this.#fresh !== undefined || this.#nodes.size > limit
+    for (let node = this.#order.newest; node && keys.length < limit; node = node.older) {
+      // Changes that arrived out of order are the exception.
+      if (node.older && node.older.revision > node.revision) {
+        return { keys: newest(this.#nodes, limit).map((sorted) => sorted.key), truncated }
+      }
+      keys.push(node.key)
     }
-    // Changes that arrived out of order are the exception.
-    if (!sorted) nodes.sort(byNewest)
-    const truncated = this.#truncated || this.#fresh !== undefined || nodes.length > limit
-    return { keys: nodes.slice(0, limit).map((node) => node.key), truncated }
+    return { keys, truncated }
   }
 }
 
