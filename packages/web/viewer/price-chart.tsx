@@ -6,6 +6,8 @@ import { isDark } from '../src/theme.ts'
 import type { Point } from './watched-key.ts'
 
 const DAY_MS = 86_400_000
+/** The chart refuses larger numbers (2^53 / 100): those are drawn scaled down, and labelled as they are. */
+const MAX_DRAWN = 9e13
 
 /**
  * The chart spaces its points evenly and wants a rising whole second for each. Changes may come many to a second,
@@ -56,15 +58,17 @@ export function PriceChart({ points }: { points: ReadonlySignal<Point[]> }) {
         8,
         Math.max(0, ...points.value.map(({ text }) => fractionDigits(String(Number(text))))),
       )
+      const largest = Math.max(0, ...points.value.map(({ text }) => Math.abs(Number(text))))
+      const scale = largest > MAX_DRAWN ? 10 ** Math.ceil(Math.log10(largest / MAX_DRAWN)) : 1
       series.applyOptions({
         priceFormat: {
           type: 'custom',
           minMove: 10 ** -digits,
-          formatter: (price: number) => formatDecimal(price.toFixed(digits)),
+          formatter: (price: number) => formatDecimal((price * scale).toFixed(digits)),
         },
       })
       series.setData(
-        points.value.map(({ text }, index) => ({ time: index as UTCTimestamp, value: Number(text) })),
+        points.value.map(({ text }, index) => ({ time: index as UTCTimestamp, value: Number(text) / scale })),
       )
       chart.timeScale().fitContent()
     })
@@ -78,7 +82,10 @@ export function PriceChart({ points }: { points: ReadonlySignal<Point[]> }) {
   return (
     <section class="chart card" aria-label={t('viewer.chart')}>
       <h2>{t('viewer.chart')}</h2>
-      <div ref={place} class="chart-place" role="img" aria-label={describe(points.value)} />
+      <p class="unseen" data-chart>
+        {describe(points.value)}
+      </p>
+      <div ref={place} class="chart-place" />
     </section>
   )
 }

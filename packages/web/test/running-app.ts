@@ -1,0 +1,68 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type App, createApp } from '../../server/src/app.ts'
+import { loadConfig } from '../../server/src/config.ts'
+import { freePort } from '../../server/test/services/free-port.ts'
+
+const { ensurePages } = createRequire(import.meta.url)('../../../scripts/pages.cjs')
+
+/** The real server with an embedded store of its own, and the pages as they are now. */
+export interface RunningApp {
+  url: string
+  /** `json` is sent as it is; returns the revision. */
+  put(key: string, json: string): Promise<number>
+  /** The JSON text of the value, or undefined. */
+  valueText(key: string): Promise<string | undefined>
+  stop(): Promise<void>
+  /** After `stop`: the same address, and the same data unless `empty`. */
+  start(empty?: boolean): Promise<void>
+  close(): Promise<void>
+}
+
+export async function runApp(): Promise<RunningApp> {
+  await ensurePages(process.execPath)
+  const directory = await mkdtemp(join(tmpdir(), 'livekv-web-'))
+  const port = await freePort()
+  const url = `http://127.0.0.1:${port}`
+  let generation = 0
+  let app: App | undefined
+
+  const running: RunningApp = {
+    url,
+    async put(key, json) {
+      const response = await fetch(`${url}/api/v1/entries?key=${encodeURIComponent(key)}`, {
+        method: 'PUT',
+        headers: { 'content-type': 'application/json' },
+        body: `{"value":${json}}`,
+      })
+      if (!response.ok) throw new Error(await response.text())
+      return ((await response.json()) as { revision: number }).revision
+    },
+    async valueText(key) {
+      const response = await fetch(`${url}/api/v1/entries?key=${encodeURIComponent(key)}`)
+      const text = await response.text()
+      return response.ok ? /"value":(.*),"revision"/s.exec(text)?.[1] : undefined
+    },
+    async stop() {
+      await app?.close()
+      app = undefined
+    },
+    async start(empty = false) {
+      if (empty) generation++
+      const { config } = loadConfig({
+        PORT: String(port),
+        DATA_DIR: join(directory, String(generation)),
+        LOG_LEVEL: 'silent',
+      })
+      app = await createApp(config)
+    },
+    async close() {
+      await running.stop()
+      await rm(directory, { recursive: true, force: true })
+    },
+  }
+  await running.start()
+  return running
+}
