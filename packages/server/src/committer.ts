@@ -11,8 +11,11 @@ interface Request {
 
 export interface CommitterOptions {
   store: Pick<Store, 'commit'>
-  /** Called with what a commit applied, before any of its writers is answered. Must not throw. */
-  onCommitted: (changes: readonly Change[]) => void
+  /**
+   * Called before any of the commit's writers is answered, with what it applied and the highest revision its results
+   * name (a conflict tells of somebody else's write). Must not throw.
+   */
+  onCommitted: (changes: readonly Change[], highestRevision: number) => void
   maxBatchItems?: number
   maxBatchBytes?: number
   maxQueuedItems?: number
@@ -139,9 +142,15 @@ export class Committer {
 
   #committed(batch: readonly Request[], results: CommitResult[]): void {
     const changes: Change[] = []
-    // A repeated write's change may be news here too: another instance may have made it.
-    for (const result of results) if (result.status === 'applied') changes.push(result.change)
-    if (changes.length > 0) this.#options.onCommitted(changes)
+    let highest = 0
+    for (const result of results) {
+      if (result.status === 'failed') continue
+      // A repeated write's change may be news here too: another instance may have made it.
+      if (result.status === 'applied') changes.push(result.change)
+      const revision = result.status === 'applied' ? result.change.revision : result.revision
+      if (revision > highest) highest = revision
+    }
+    this.#options.onCommitted(changes, highest)
     // The store works on the next batch while this one's writers are answered.
     this.#startNext()
     const [first] = batch

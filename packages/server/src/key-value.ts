@@ -56,7 +56,10 @@ export class KeyValue {
     this.#bus = bus
     this.#recentKeys = recentKeys
     this.#atLeastTimeoutMs = atLeastTimeoutMs
-    this.#committer = new Committer({ store, onCommitted: (changes) => this.#committed(changes) })
+    this.#committer = new Committer({
+      store,
+      onCommitted: (changes, highest) => this.#committed(changes, highest),
+    })
     this.#reads = new StoreReads({ store, onRead: (items, head) => this.#readFromStore(items, head) })
   }
 
@@ -116,8 +119,10 @@ export class KeyValue {
   }
 
   /** In this order: own writes are in the Tail before they are acknowledged; cache and bus may fail or lag. */
-  #committed(changes: readonly Change[]): void {
+  #committed(changes: readonly Change[], highestRevision: number): void {
     this.#hub.accept(changes)
+    this.#hub.noteHead(highestRevision)
+    if (changes.length === 0) return
     const items: CachedItem[] = []
     for (const change of changes) {
       const { key, revision } = change

@@ -174,6 +174,17 @@ test('two instances on one bus see each other’s writes without a read of the s
   expect(two.asked).toEqual([])
 })
 
+test('a conflict with another instance’s write brings that write here', async () => {
+  const oracle = filled('a')
+  const { keyValue, hub } = await instanceOver(oracle)
+  oracle.append(put('a', '"theirs"'))
+  expect(await keyValue.write([{ ...put('a'), ifRevision: 1 }])).toEqual([
+    { status: 'conflict', revision: 2 },
+  ])
+  expect(await hub.whenReached(2, 60_000)).toBe(true)
+  expect((await keyValue.get('a')).entry?.json).toBe('"theirs"')
+})
+
 test('keys: those with a value, newest first, loaded in pages and kept up to date', async () => {
   const oracle = filled('a', 'b', 'c', 'd', 'e', 'a')
   oracle.append({ op: 'delete', key: 'd' })

@@ -194,6 +194,7 @@ export class Hub implements Feed {
     this.#pollTimer = setTimeout(async () => {
       try {
         this.noteHead(await this.#options.store.head())
+        if (this.contiguous >= this.#knownHead) this.#failedBefore = false
       } catch (error) {
         this.#reportFailure(error)
       }

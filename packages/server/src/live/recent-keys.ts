@@ -41,6 +41,8 @@ export class RecentKeys {
   /** Set while loading: replaces the list in the end. */
   #fresh: Map<string, Node> | undefined
   #freshTruncated = false
+  /** Older keys than this were left out. */
+  #freshFloor = 0
   readonly #deletedDuringPage = new Map<string, number>()
   #loaded: Promise<void> = Promise.resolve()
   #reloadWanted = false
@@ -121,6 +123,7 @@ export class RecentKeys {
   }
 
   #keepFresh(key: string, revision: number): void {
+    if (revision < this.#freshFloor) return
     const node = this.#fresh?.get(key)
     if (node) node.revision = Math.max(node.revision, revision)
     else this.#fresh?.set(key, { key, revision, newer: undefined, older: undefined })
@@ -129,8 +132,12 @@ export class RecentKeys {
 
   #pruneFresh(): void {
     if (!this.#fresh || this.#fresh.size <= this.#capacity) return
+    const revisions = Float64Array.from(this.#fresh.values(), (node) => node.revision).sort()
+    this.#freshFloor = revisions[revisions.length - this.#capacity] ?? 0
     this.#freshTruncated = true
-    this.#fresh = new Map(newest(this.#fresh, this.#capacity).map((node) => [node.key, node]))
+    for (const node of this.#fresh.values()) {
+      if (node.revision < this.#freshFloor) this.#fresh.delete(node.key)
+    }
   }
 
   #reload(): void {
@@ -146,6 +153,7 @@ export class RecentKeys {
       this.#reloadWanted = false
       this.#fresh = new Map()
       this.#freshTruncated = false
+      this.#freshFloor = 0
       for (let after: string | undefined; !this.#closed; ) {
         this.#deletedDuringPage.clear()
         const page = await this.#readPage(after)
@@ -204,16 +212,25 @@ export class RecentKeys {
     if (this.#fresh && this.#nodes.size < this.#fresh.size) {
       return { keys: newest(this.#fresh, limit).map((node) => node.key), truncated: true }
     }
-    const keys: string[] = []
     const truncated = this.#truncated || this.#fresh !== undefined || this.#nodes.size > limit
+    const keys: string[] = []
     for (let node = this.#order.newest; node && keys.length < limit; node = node.older) {
-      // Changes that arrived out of order are the exception.
       if (node.older && node.older.revision > node.revision) {
-        return { keys: newest(this.#nodes, limit).map((sorted) => sorted.key), truncated }
+        this.#sort()
+        return this.#build()
       }
       keys.push(node.key)
     }
     return { keys, truncated }
+  }
+
+  /** Changes that arrived out of order are the exception, and near their place: sorting them is one pass. */
+  #sort(): void {
+    const nodes: Node[] = []
+    for (let node = this.#order.newest; node; node = node.older) nodes.push(node)
+    nodes.sort(byNewest)
+    this.#order.clear()
+    for (const node of nodes.reverse()) this.#order.addNewest(node)
   }
 }
 
