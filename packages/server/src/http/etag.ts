@@ -1,6 +1,7 @@
 /**
- * ETags are `"<first 8 characters of the store id>-<revision>"`: a tag of another store (another data directory, a
- * restored dump) never matches. A bare `"<revision>"` is accepted in conditions for convenience.
+ * ETags are `"<store>-<revision>"`, where `<store>` is the first 8 characters of the store's id and its timeline: a
+ * tag of another store (another data directory, a restored dump, a failover that lost commits) never matches. A bare
+ * `"<revision>"` is accepted in conditions for convenience.
  */
 import { LiveKVError } from '@livekv/protocol'
 import { shown } from './shown.ts'
@@ -9,7 +10,8 @@ export class ETags {
   readonly #prefix: string
 
   constructor(storeId: string) {
-    this.#prefix = storeId.slice(0, 8)
+    const [uuid, timeline] = storeId.split('.')
+    this.#prefix = `${uuid!.slice(0, 8)}.${timeline ?? 0}`
   }
 
   of(revision: number): string {
@@ -36,7 +38,7 @@ export class ETags {
   }
 
   #revision(tag: string): number | null {
-    const match = /^"(?:([0-9a-zA-Z]+)-)?(\d{1,16})"$/.exec(tag)
+    const match = /^"(?:([0-9a-z.]+)-)?(\d{1,16})"$/.exec(tag)
     if (!match || (match[1] !== undefined && match[1] !== this.#prefix)) return null
     return Number(match[2])
   }

@@ -1,0 +1,141 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { ConfigError, loadConfig, readEnvironment } from '../src/config.ts'
+import { OPTIONS } from '../src/config-table.ts'
+
+function problemsOf(environment: Record<string, string>): readonly string[] {
+  try {
+    loadConfig(environment)
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems
+    throw error
+  }
+  return []
+}
+
+describe('configuration', () => {
+  test('an empty environment gives the defaults', () => {
+    const { config, warnings } = loadConfig({})
+    expect(config).toEqual({
+      host: '127.0.0.1',
+      port: 8080,
+      dataDir: './data',
+      databaseUrl: undefined,
+      databasePoolSize: 10,
+      allowedOrigins: [],
+      keysLimit: 100_000,
+      historyMaxChanges: 100_000_000,
+      historyRetentionMs: undefined,
+      maxKeyBytes: 512,
+      maxValueBytes: 65_536,
+      maxBodyBytes: 5_242_880,
+      maxBatchItems: 5_000,
+      cacheMaxBytes: 67_108_864,
+      tailMaxEntries: 100_000,
+      shutdownTimeoutMs: 10_000,
+      logLevel: 'info',
+    })
+    expect(warnings).toEqual([])
+  })
+
+  test('an empty setting is unset', () => {
+    const empty = Object.fromEntries(OPTIONS.map(({ name }) => [name, '  ']))
+    expect(loadConfig(empty)).toEqual(loadConfig({}))
+  })
+
+  test('the classic names of the database make its address', () => {
+    const url = (more: Record<string, string>) => loadConfig({ DB_HOST: 'db', ...more }).config.databaseUrl
+    expect(url({})).toBe('postgres://postgres@db:5432/ktpm_db')
+    expect(url({ DB_USER: 'u', DB_PASSWORD: 'p@ss/w:rd?', DB_NAME: 'a b', DB_PORT: '5433' })).toBe(
+      'postgres://u:p%40ss%2Fw%3Ard%3F@db:5433/a%20b',
+    )
+    expect(url({ DB_HOST: '::1' })).toContain('@[::1]:5432/')
+    expect(loadConfig({ DATABASE_URL: 'postgresql://h/d' }).config.databaseUrl).toBe('postgresql://h/d')
+  })
+
+  test('origins and durations', () => {
+    const { config } = loadConfig({
+      ALLOWED_ORIGINS: ' https://A.example , http://b:81/ ,*',
+      HISTORY_RETENTION: '30d',
+      SHUTDOWN_TIMEOUT: '1500ms',
+    })
+    expect(config.allowedOrigins).toEqual(['https://a.example', 'http://b:81', '*'])
+    expect(config.historyRetentionMs).toBe(30 * 86_400_000)
+    expect(config.shutdownTimeoutMs).toBe(1_500)
+  })
+
+  test('all mistakes come at once, each with name, value and remedy', () => {
+    const problems = problemsOf({
+      PORT: '80a',
+      LOG_LEVEL: 'loud',
+      MAX_VALUE_BYTES: '0',
+      HISTORY_RETENTION: '30',
+      ALLOWED_ORIGINS: 'https://ok.example,prices.example/path',
+      DATABASE_URL: 'mysql://root:secret@db/x',
+      DB_HOST: 'db',
+    })
+    expect(problems).toHaveLength(7)
+    for (const [index, part] of [
+      'PORT=80a',
+      'ALLOWED_ORIGINS=prices.example/path',
+      'LOG_LEVEL=loud',
+      'DATABASE_URL',
+      'HISTORY_RETENTION=30 ',
+      'MAX_VALUE_BYTES=0',
+      'DATABASE_URL and DB_HOST',
+    ].entries()) {
+      expect(problems[index]).toContain(part)
+      expect(problems[index]).toMatch(/write|Write|keep/)
+    }
+    expect(problems.join()).not.toContain('secret')
+  })
+
+  test.each([
+    ['PORT', '65536'],
+    ['PORT', '-1'],
+    ['PORT', '8080.5'],
+    ['PORT', '1e3'],
+    ['MAX_KEY_BYTES', '513'],
+    ['SHUTDOWN_TIMEOUT', '10 years'],
+    ['DATABASE_URL', 'postgres://'],
+    ['ALLOWED_ORIGINS', 'ftp://a.example'],
+  ])('refused: %s=%s', (name, value) => {
+    expect(problemsOf({ [name]: value })).toEqual([expect.stringContaining(name)])
+  })
+
+  test('what does nothing yet, or was probably misspelt, is said', () => {
+    const warningsOf = (environment: Record<string, string>) => loadConfig(environment).warnings
+    expect(warningsOf({ REDIS_HOST: 'r', KAFKA_BROKERS: 'k:9092', REDIS_PASSWORD: '' })).toEqual([
+      expect.stringMatching(/^REDIS_HOST, KAFKA_BROKERS: .*in the process/),
+    ])
+    expect(warningsOf({ DB_PASSWORD: 'p', DB_USER: 'u' })).toEqual([expect.stringContaining('DB_HOST')])
+    for (const [name, meant] of [
+      ['DB_HOTS', 'DB_HOST'],
+      ['KEY_LIMIT', 'KEYS_LIMIT'],
+      ['MAX_VALUES_BYTES', 'MAX_VALUE_BYTES'],
+      ['port_', 'PORT'],
+    ]) {
+      expect(warningsOf({ [name!]: '1' })).toEqual([`${name} is not a setting. Did you mean ${meant}?`])
+    }
+    expect(
+      warningsOf({ PATH: '/bin', HOSTNAME: 'h', HOME: '/', LOGNAME: 'x', npm_config_port: '1' }),
+    ).toEqual([])
+  })
+
+  test('.env is read, and the environment wins over it', () => {
+    const directory = mkdtempSync(join(tmpdir(), 'livekv-env-'))
+    const before = process.env.KEYS_LIMIT
+    try {
+      writeFileSync(join(directory, '.env'), '# comment\nMAX_BATCH_ITEMS="7"\nKEYS_LIMIT=5\nDB_PASSWORD=\n')
+      process.env.KEYS_LIMIT = '6'
+      const { config } = loadConfig(readEnvironment(directory))
+      expect([config.maxBatchItems, config.keysLimit]).toEqual([7, 6])
+    } finally {
+      if (before === undefined) delete process.env.KEYS_LIMIT
+      else process.env.KEYS_LIMIT = before
+      rmSync(directory, { recursive: true })
+    }
+  })
+})
