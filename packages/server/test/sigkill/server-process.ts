@@ -1,0 +1,67 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+const MAIN = resolve(import.meta.dirname, '../../src/main.ts')
+const START_TIMEOUT_MS = 60_000
+
+/** The real server as a process of its own, always on the same port. */
+export class ServerProcess {
+  readonly url: string
+  readonly #env: Record<string, string>
+  readonly #folder: string
+  #process: ChildProcess | undefined
+  #output = ''
+
+  constructor(port: number, folder: string, env: Record<string, string>) {
+    this.url = `http://127.0.0.1:${port}`
+    this.#folder = folder
+    this.#env = { ...env, PORT: String(port), HOST: '127.0.0.1', LOG_LEVEL: 'warn' }
+  }
+
+  /** Resolves when it is ready. */
+  async start(): Promise<void> {
+    const { PATH = '' } = process.env
+    const server = spawn(process.execPath, [MAIN], {
+      cwd: this.#folder,
+      env: { PATH, ...this.#env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    this.#process = server
+    for (const stream of [server.stdout, server.stderr]) {
+      stream.setEncoding('utf8').on('data', (text: string) => {
+        this.#output = (this.#output + text).slice(-8_000)
+      })
+    }
+    const deadline = Date.now() + START_TIMEOUT_MS
+    while (!(await this.#isReady())) {
+      if (server.exitCode !== null || Date.now() > deadline) {
+        await this.kill()
+        throw new Error(`The server did not start:\n${this.#output}`)
+      }
+      await sleep(20)
+    }
+  }
+
+  /** SIGKILL; resolves when it is gone. */
+  async kill(): Promise<void> {
+    const server = this.#process
+    if (!server || server.exitCode !== null || server.signalCode !== null) return
+    const ended = once(server, 'exit')
+    server.kill('SIGKILL')
+    await ended
+  }
+
+  get output(): string {
+    return this.#output
+  }
+
+  async #isReady(): Promise<boolean> {
+    try {
+      return (await fetch(`${this.url}/readyz`)).ok
+    } catch {
+      return false
+    }
+  }
+}
