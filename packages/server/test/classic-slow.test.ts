@@ -97,7 +97,7 @@ test.each([[['polling']], [['polling', 'websocket']], [['websocket']]])(
           fc.oneof(
             fc.record({
               op: fc.constant('write' as const),
-              key: fc.integer({ min: 0, max: 4 }),
+              keys: fc.array(fc.integer({ min: 0, max: 4 }), { minLength: 1, maxLength: 6 }),
               remove: fc.boolean(),
             }),
             fc.record({ op: fc.constant('subscribe' as const), key: fc.integer({ min: 0, max: 4 }) }),
@@ -119,7 +119,7 @@ test.each([[['polling']], [['polling', 'websocket']], [['websocket']]])(
           for (const step of steps) {
             if (step.op === 'wait') await new Promise((resolve) => setTimeout(resolve, step.ms))
             else if (step.op === 'write')
-              server.log.write([`k${step.key}`, step.remove ? null : `${server.log.head}`])
+              server.log.write(...step.keys.map((key) => [`k${key}`, step.remove ? null : '1'] as const))
             else if (step.op === 'subscribe') {
               subscribed.add(`k${step.key}`)
               client.emit('subscribe', `k${step.key}`)

@@ -1,7 +1,7 @@
 import type { Socket as SocketIO } from 'socket.io'
 import type { Change } from '../store/store.ts'
 import { ClassicEvent } from './classic-event.ts'
-import { type EncodedPacket, PacketGroup } from './packets.ts'
+import { PacketGroup } from './packets.ts'
 import { type Delivery, type Subscription, Watcher } from './watcher.ts'
 
 const NONE: readonly number[] = []
@@ -78,11 +78,11 @@ function prepare(changes: readonly Change[]): Delivery {
       const id = subscribed.join()
       let group = groups.get(id)
       if (group === undefined) {
-        const packets: EncodedPacket[] = events.map((event) => event.update)
-        for (const at of subscribed) {
-          const event = events[at]
-          if (event) packets.push(event.valueUpdate)
-        }
+        const both = new Set(subscribed)
+        // Event by event: a key may be there twice, and its older value must not follow the newer one.
+        const packets = events.flatMap((event, at) =>
+          both.has(at) ? [event.update, event.valueUpdate] : [event.update],
+        )
         group = new PacketGroup(packets)
         groups.set(id, group)
       }
