@@ -33,10 +33,11 @@ export class Watcher {
     this.#socket.on('subscribed', (answer) => {
       if (answer.status === 'error') this.problems.push(answer.error)
     })
-    const see = ({ key, value, revision }: ClassicValueUpdate) => {
+    const see = (event: string, { key, value, revision }: ClassicValueUpdate) => {
       this.events++
       const before = this.revisions.get(key) ?? 0
-      if (revision < before) this.problems.push(`${key}: ${revision} after ${before}`)
+      if (revision < before)
+        this.problems.push(`${event} of ${key}: ${revision} after ${before}, on connection ${this.connects}`)
       this.revisions.set(key, revision)
       const other = shown.get(revision)
       if (other === undefined) shown.set(revision, { key, value: value as string | number, revision })
@@ -44,8 +45,8 @@ export class Watcher {
         this.problems.push(`${revision} is ${key} ${value}, and to another ${other.key} ${other.value}`)
       }
     }
-    this.#socket.on('valueUpdate', see)
-    this.#socket.on('update', ({ data }) => see(data))
+    this.#socket.on('valueUpdate', (update) => see('valueUpdate', update))
+    this.#socket.on('update', ({ data }) => see('update', data))
   }
 
   /** Keys of its own that have a value and that it is not up to date with. */

@@ -15,6 +15,7 @@ const COUNTERS = 3
 
 export class Writer {
   readonly records: WriteRecord[] = []
+  acknowledged = 0
   /** Repeats that were told: your first try was applied. */
   repeated = 0
   readonly #name: string
@@ -138,6 +139,7 @@ export class Writer {
 
   #note(record: WriteRecord): void {
     this.records.push(record)
+    if (record.outcome === 'applied') this.acknowledged++
   }
 
   #key(): string {
