@@ -1,12 +1,10 @@
 import { execFile } from 'node:child_process'
 import fs from 'node:fs'
-import os from 'node:os'
 import path from 'node:path'
 import { promisify } from 'node:util'
-import pg from 'pg'
-import { pino } from 'pino'
+import type pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { openEmbedded } from '../src/store/embedded.ts'
+import { connect, open, scratchDirectory } from './embedded/client.ts'
 import { Disk } from './power-cut/disk.ts'
 import { readJournal } from './power-cut/journal.ts'
 
@@ -14,15 +12,12 @@ const CUTS = 50
 const COMMITS = 400
 const CHECKS_AT_ONCE = 2
 const here = import.meta.dirname
-const log = pino({ level: 'silent' })
 
 let scratch: string
 let base: string
 
 beforeAll(async () => {
-  // In memory where there is such a place: the power cut is simulated, a real disk only makes it slow.
-  const memory = fs.existsSync('/dev/shm') ? '/dev/shm' : os.tmpdir()
-  scratch = fs.mkdtempSync(path.join(memory, 'livekv-power-cut-'))
+  scratch = scratchDirectory()
   base = path.join(scratch, 'base')
   await withClient(base, async (client) => {
     await client.query(`
@@ -133,13 +128,9 @@ async function whatIsLost(dir: string, acknowledged: number): Promise<string | u
 }
 
 async function withClient<T>(dataDir: string, use: (client: pg.Client) => Promise<T>): Promise<T> {
-  const database = await openEmbedded({ dataDir, log })
+  const database = await open(dataDir)
   try {
-    const client = new pg.Client({ user: 'postgres', database: 'postgres', stream: () => database.connect() })
-    await client.connect()
-    const result = await use(client)
-    await client.end()
-    return result
+    return await use(await connect(database))
   } finally {
     await database.close()
   }
