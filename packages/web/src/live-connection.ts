@@ -23,8 +23,9 @@ export interface LiveOptions {
 
 /** After this long without a connection the page says offline; it goes on trying. */
 const OFFLINE_AFTER_MS = 10_000
-/** A connection that answers nothing for this long is taken for dead, well before Socket.IO's own 45 s. */
-const PROBE_EVERY_MS = 5_000
+/** After this silence the server is asked whether it is there: Socket.IO itself would take 45 s to notice. */
+const PROBE_AFTER_MS = 5_000
+const PROBE_TIMEOUT_MS = 3_000
 
 export function connectLive(options: LiveOptions): ReadonlySignal<ConnectionState> {
   const state = signal<ConnectionState>({ name: 'connecting', sinceMs: Date.now() })
@@ -75,11 +76,12 @@ function keepHonest(socket: ReturnType<typeof io>): void {
     heardMs = Date.now()
   })
   setInterval(async () => {
-    if (!socket.connected || document.hidden || Date.now() - heardMs < PROBE_EVERY_MS) return
+    if (!socket.connected || document.hidden || Date.now() - heardMs < PROBE_AFTER_MS) return
+    heardMs = Date.now()
     try {
-      await fetch('/healthz', { cache: 'no-store', signal: AbortSignal.timeout(PROBE_EVERY_MS) })
+      await fetch('/healthz', { cache: 'no-store', signal: AbortSignal.timeout(PROBE_TIMEOUT_MS) })
     } catch {
       if (socket.connected) socket.disconnect().connect()
     }
-  }, PROBE_EVERY_MS)
+  }, 1000)
 }
