@@ -23,7 +23,8 @@ export class Api {
   readonly url: string
   private readonly patienceMs: number
   private readonly signal: AbortSignal
-  private hasAnswered = false
+  /** False: no request has got anywhere. */
+  hasAnswered = false
 
   constructor(url: string, patienceMs: number, signal: AbortSignal) {
     this.url = url
@@ -84,11 +85,17 @@ export class Api {
 
   private unreachable(error: unknown): Failure {
     const why = reason(error)
-    const message =
-      why === 'ECONNREFUSED'
-        ? `No server answers at ${this.url}. Start one with "npm start", or name another with --url or LIVEKV_URL.`
-        : `No answer from ${this.url} (${why}). Check that the address is right and that a LiveKV server runs there.`
-    return new Failure(EXIT.unavailable, 'UNREACHABLE', message)
+    if (why === 'ECONNREFUSED')
+      return new Failure(
+        EXIT.unavailable,
+        'NO_SERVER',
+        `No server answers at ${this.url}. Start one with "npm start", or name another with --url or LIVEKV_URL.`,
+      )
+    return new Failure(
+      EXIT.unavailable,
+      'UNREACHABLE',
+      `No answer from ${this.url} (${why}). Check that the address is right and that a LiveKV server runs there.`,
+    )
   }
 }
 

@@ -19,8 +19,20 @@ export interface Written {
   refused: number
 }
 
-interface Pending {
+/** Where in the file a write comes from: the line for people, the row counted for the progress. */
+export interface Place {
   line: number
+  row: number
+}
+
+export interface BatchEvents {
+  /** May throw to stop; the other writes of that batch are written all the same. */
+  refused(line: number, failure: Failure): void
+  /** All writes up to this row have their answer. */
+  answered(row: number): void
+}
+
+interface Pending extends Place {
   json: string
 }
 
@@ -32,21 +44,20 @@ interface Pending {
 export class BatchWriter {
   readonly written: Written = { applied: 0, repeated: 0, unchanged: 0, refused: 0 }
   private readonly context: Context
-  private readonly onRefused: (line: number, failure: Failure) => void
+  private readonly events: BatchEvents
   private pending: Pending[] = []
   private pendingChars = 0
 
-  /** `onRefused` may throw to stop; then the other writes of that batch are written all the same. */
-  constructor(context: Context, onRefused: (line: number, failure: Failure) => void) {
+  constructor(context: Context, events: BatchEvents) {
     this.context = context
-    this.onRefused = onRefused
+    this.events = events
   }
 
-  async write(line: number, write: ImportWrite, idempotencyKey: string): Promise<void> {
+  async write(place: Place, write: ImportWrite, idempotencyKey: string): Promise<void> {
     const json = toItem(write, idempotencyKey)
     if (this.pending.length >= MAX_ITEMS || this.pendingChars + json.length > MAX_BODY_CHARS)
       await this.flush()
-    this.pending.push({ line, json })
+    this.pending.push({ ...place, json })
     this.pendingChars += json.length + 1
   }
 
@@ -79,6 +90,7 @@ export class BatchWriter {
       }
     }
     if (stopped !== undefined) throw stopped
+    this.events.answered(batch.at(-1)!.row)
   }
 
   private async post(batch: Pending[]): Promise<string[]> {
@@ -104,7 +116,7 @@ export class BatchWriter {
     const code = fields.get('code')
     if (code !== undefined) {
       this.written.refused++
-      this.onRefused(line, serverFailure(JSON.parse(code), JSON.parse(fields.get('error') ?? '""')))
+      this.events.refused(line, serverFailure(JSON.parse(code), JSON.parse(fields.get('error') ?? '""')))
       return
     }
     if (fields.get('repeated') === 'true') this.written.repeated++

@@ -4,9 +4,9 @@ import { usage } from './failure.ts'
 
 export const DEFAULT_URL = 'http://127.0.0.1:8080'
 
-/** How long a single command and a long import or export go on trying a server that does not answer. */
+/** How long a command and an import or export go on trying; well below the 10 minutes that idempotency keys live. */
 export const COMMAND_PATIENCE_MS = 5_000
-export const TRANSFER_PATIENCE_MS = 60_000
+export const TRANSFER_PATIENCE_MS = 300_000
 
 export interface Context {
   api: Api

@@ -3,7 +3,7 @@ import type { Api } from './api.ts'
 import type { Context } from './context.ts'
 import { EXIT, Failure, shown } from './failure.ts'
 import { type Page, pages } from './pages.ts'
-import { rawFields, rawItems } from './raw-json.ts'
+import { rawFields } from './raw-json.ts'
 
 const PAGE_LIMIT = 1000
 
@@ -13,8 +13,6 @@ export interface ExportPage {
   /** The last revision that belongs to the export. */
   head: number
 }
-
-type Changes = Map<string, string>[]
 
 /** Of one key. Fails with exit code 3 if nothing is known of it. */
 export async function* keyChanges({ api }: Context, key: string): AsyncGenerator<ExportPage> {
@@ -43,8 +41,8 @@ export async function* keyChanges({ api }: Context, key: string): AsyncGenerator
 
 /** Of the whole store. Where the log no longer begins with its first change, the entries from before come first. */
 export async function* allChanges({ api }: Context, prefix?: string): AsyncGenerator<ExportPage> {
-  let { page, since } = await logStart(api, prefix)
-  const head = page.head
+  const { since, first, rest } = await logStart(api, prefix)
+  const head = Number(first.fields.get('head'))
   if (since > 0) {
     process.stderr.write(
       `The log up to revision ${since} is gone; of that time the present values are exported.\n`,
@@ -52,36 +50,23 @@ export async function* allChanges({ api }: Context, prefix?: string): AsyncGener
     for await (const { items } of pages(api, '/api/v1/entries', { prefix, limit: PAGE_LIMIT }, 'entries'))
       yield { head, changes: items.map(asChange).filter((change) => revisionOf(change) <= since) }
   }
-  for (;;) {
-    yield { head, changes: page.changes.filter((change) => revisionOf(change) <= head) }
-    if (page.next >= head) return
-    page = await logPage(api, page.next, prefix)
+  async function* log(): AsyncGenerator<Page> {
+    yield first
+    yield* rest
   }
+  yield* upTo(head, log())
 }
 
-interface LogPage {
-  changes: Changes
-  head: number
-  /** The revision up to which the page tells everything. */
-  next: number
-}
-
-async function logPage(api: Api, since: number, prefix: string | undefined): Promise<LogPage> {
-  const query = { since, prefix, limit: PAGE_LIMIT }
-  const answer = await api.request({ method: 'GET', path: '/api/v1/changes', query })
-  const fields = rawFields(answer)
-  return {
-    changes: rawItems(fields.get('changes')!).map(rawFields),
-    head: Number(fields.get('head')),
-    next: Number(fields.get('next')),
-  }
-}
-
-/** The oldest page that the log still has, and the revision up to which it is gone (0: it is whole). */
-async function logStart(api: Api, prefix: string | undefined): Promise<{ page: LogPage; since: number }> {
+/** The log from its oldest change on, and the revision up to which it is gone (0: it is whole). */
+async function logStart(
+  api: Api,
+  prefix: string | undefined,
+): Promise<{ since: number; first: Page; rest: AsyncGenerator<Page> }> {
   for (let since = 0; ; ) {
+    const log = pages(api, '/api/v1/changes', { since, prefix, limit: PAGE_LIMIT }, 'changes')
     try {
-      return { page: await logPage(api, since, prefix), since }
+      const first = await log.next()
+      return { since, first: first.value as Page, rest: log }
     } catch (error) {
       if (!(error instanceof Failure) || error.code !== 'REVISION_COMPACTED') throw error
       const through = Number(error.details.compactedThrough)
@@ -95,8 +80,9 @@ async function* upTo(head: number, all: AsyncIterable<Page>): AsyncGenerator<Exp
   for await (const page of all) {
     const changes = page.items.map(rawFields)
     yield { head, changes: changes.filter((change) => revisionOf(change) <= head) }
-    const last = changes.at(-1)
-    if (last !== undefined && revisionOf(last) >= head) return
+    // Pages of a prefix say how far they looked: their last change may be far below.
+    const through = Number(page.fields.get('through') ?? changes.at(-1)?.get('revision') ?? 0)
+    if (through >= head) return
   }
 }
 

@@ -17,7 +17,7 @@ export type ExitCode = (typeof EXIT)[keyof typeof EXIT]
 export class Failure extends Error {
   override readonly name = 'Failure'
   readonly exitCode: ExitCode
-  /** For `--json`: one of the protocol's codes, or one of the command line's own (`USAGE`, `UNREACHABLE`…). */
+  /** For `--json`: one of the protocol's codes, or one of the command line's own (`USAGE`, `NO_SERVER`…). */
   readonly code: string
   /** What else the server said about it. */
   readonly details: Readonly<Record<string, unknown>>

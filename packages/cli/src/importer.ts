@@ -92,11 +92,14 @@ async function check(context: Context, job: ImportJob): Promise<{ good: number; 
 
 async function write(context: Context, job: ImportJob, id: string, total: number): Promise<Written> {
   const progress = createProgress(`import ${job.path}`, 'rows')
-  const writer = new BatchWriter(context, (line, failure) => {
-    if (!job.skipBad)
-      throw new Failure(failure.exitCode, failure.code, `${job.path}, line ${line}: ${failure.message}`)
-    progress.stop()
-    say(`${job.path}, line ${line}: ${failure.message} (skipped)`)
+  const writer = new BatchWriter(context, {
+    refused: (line, failure) => {
+      if (!job.skipBad)
+        throw new Failure(failure.exitCode, failure.code, `${job.path}, line ${line}: ${failure.message}`)
+      progress.stop()
+      say(`${job.path}, line ${line}: ${failure.message} (skipped)`)
+    },
+    answered: (row) => progress.update(row),
   })
   progress.start(total)
   let [number, done] = [0, 0]
@@ -104,9 +107,9 @@ async function write(context: Context, job: ImportJob, id: string, total: number
     for await (const row of job.rows()) {
       number++
       if ('problem' in row) continue
+      done++
       for (const [index, item] of row.writes.entries())
-        await writer.write(row.line, item, `${id}:${number}:${index}`)
-      progress.update(++done)
+        await writer.write({ line: row.line, row: done }, item, `${id}:${number}:${index}`)
     }
     await writer.flush()
   } catch (error) {
@@ -122,12 +125,16 @@ function stopped(context: Context, job: ImportJob, { applied, repeated }: Writte
   const cause = error instanceof Failure ? error : undefined
   const why = context.signal.aborted ? 'Interrupted.' : (error as Error).message
   const exitCode = context.signal.aborted ? EXIT.interrupted : (cause?.exitCode ?? EXIT.failure)
+  const code = context.signal.aborted ? 'INTERRUPTED' : (cause?.code ?? 'INTERNAL')
+  // No connection was ever made. Anything else may have reached the server, even without an answer.
+  if (code === 'NO_SERVER' && !context.api.hasAnswered)
+    return new Failure(exitCode, code, `${why} Nothing was written.`)
   const rest = job.again
-    ? 'The rest is not: import it from a file of its own.'
+    ? 'The batch under way may be too: look at the history before you import the rest.'
     : 'Run the same command again within 10 minutes and only what is missing is written; later, rows would be written twice.'
   return new Failure(
     exitCode,
-    context.signal.aborted ? 'INTERRUPTED' : (cause?.code ?? 'INTERNAL'),
+    code,
     `${why} ${applied + repeated} writes of ${job.path} are known to be stored. ${rest}`,
   )
 }
