@@ -2,13 +2,15 @@
 const { spawn } = require('node:child_process')
 
 const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP']
+const PARENT_CHECK_MS = 250
 
 /**
  * Runs a program to its end; resolves with `{ code, signal, output }`.
  *
  * `show: true` gives it our own terminal; else its output is kept and returned. A signal to us goes on to the
  * program, and we stay until it has ended. Ctrl-C in a terminal reaches the whole process group by itself, so
- * there only we must not die of it.
+ * there only we must not die of it. A signal to npm ends the shell that npm runs us in and nothing else: we notice
+ * that our parent has gone, and end the program.
  */
 function run(command, args, { show = false, ...options } = {}) {
   return new Promise((resolve, reject) => {
@@ -17,7 +19,14 @@ function run(command, args, { show = false, ...options } = {}) {
       if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal)
     }
     for (const signal of FORWARDED) process.on(signal, forward)
+    const parent = process.ppid
+    const parentCheck = setInterval(() => {
+      if (process.ppid === parent || process.env.npm_lifecycle_event === undefined) return
+      clearInterval(parentCheck)
+      child.kill('SIGTERM')
+    }, PARENT_CHECK_MS)
     const finish = () => {
+      clearInterval(parentCheck)
       for (const signal of FORWARDED) process.off(signal, forward)
     }
 
