@@ -1,7 +1,7 @@
 /**
  * One instance: configuration, start, signals.
  *
- *   SIGINT, SIGTERM    stop in order, exit code 0; a second one ends at once
+ *   SIGINT, SIGTERM    stop in order, exit code 0; another one a second later or more ends at once
  *   store failed       say so, answer what is pending, exit code 1: a supervisor starts it again
  */
 import { LiveKVError } from '@livekv/protocol'
@@ -10,6 +10,8 @@ import { type Config, ConfigError, loadConfig, readEnvironment } from './config.
 import { createLog, type Log } from './log.ts'
 import { VERSION } from './version.ts'
 
+/** One Ctrl-C or one `kill` of a process group can arrive several times, by way of npm and the start script. */
+const SAME_SIGNAL_MS = 1_000
 /** Beyond what draining may take: then something hangs. */
 const STOP_MARGIN_MS = 5_000
 
@@ -28,7 +30,8 @@ async function main(): Promise<void> {
     log.error(`${reason.message} This process ends, so that a new one can start from what is on disk.`)
   } else {
     log.info(`${reason}: stopping`)
-    process.once(reason, () => process.exit(130))
+    process.on(reason, () => {})
+    setTimeout(() => process.once(reason, () => process.exit(130)), SAME_SIGNAL_MS).unref()
   }
   setTimeout(() => {
     log.error('Stopping took too long: ending now. Everything acknowledged is kept.')
