@@ -92,7 +92,7 @@ export async function createApp(config: Config, log: Log = createLog(config)): P
     const sockets = attachSockets(server, {
       feed: hub,
       keyValue,
-      allowOrigin: (request) => origins.refusal(request) === undefined,
+      refusal: (request) => origins.refusal(request),
       parseKey: (key) => checkKey(key, config.maxKeyBytes),
       log,
     })

@@ -1,4 +1,4 @@
-import { createServer } from 'node:http'
+import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { ClassicClientEvents, ClassicServerEvents } from '@livekv/protocol'
 import { LiveKVError } from '@livekv/protocol'
@@ -55,6 +55,14 @@ export class ScriptedLog implements Feed {
   }
 }
 
+/** The TCP connection under a client, to stop reading from it. */
+export function connectionOf(client: ClassicSocket): { pause(): void; resume(): void } {
+  const transport = client.io.engine.transport as unknown as {
+    ws: { _socket: { pause(): void; resume(): void } }
+  }
+  return transport.ws._socket
+}
+
 export interface ClassicServer {
   url: string
   log: ScriptedLog
@@ -64,14 +72,14 @@ export interface ClassicServer {
 }
 
 export async function startClassicServer(
-  allowOrigin: (origin: string | undefined) => boolean = () => true,
+  refusal: (request: IncomingMessage) => LiveKVError | undefined = () => undefined,
 ): Promise<ClassicServer> {
   const log = new ScriptedLog()
   const server = createServer((_request, response) => response.writeHead(404).end())
   const sockets = attachSockets(server, {
     feed: log,
     keyValue: log,
-    allowOrigin: ({ headers }) => allowOrigin(headers.origin),
+    refusal,
     parseKey: (key) => {
       if (typeof key === 'string' && key !== '' && key.length <= 512) return key
       throw new LiveKVError('INVALID_KEY', `${JSON.stringify(key)} is not a key.`)

@@ -1,7 +1,13 @@
 import type { ClassicValueUpdate } from '@livekv/protocol'
 import fc from 'fast-check'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { type ClassicServer, type ClassicSocket, startClassicServer, until } from './classic-server.ts'
+import {
+  type ClassicServer,
+  type ClassicSocket,
+  connectionOf,
+  startClassicServer,
+  until,
+} from './classic-server.ts'
 
 let server: ClassicServer
 beforeEach(async () => {
@@ -23,14 +29,6 @@ function follow(client: ClassicSocket) {
   client.on('valueUpdate', (update) => see('valueUpdate', update))
   client.on('update', ({ data }) => see('update', data))
   return { revisions, backwards, count: () => count }
-}
-
-/** The TCP connection under a client, to stop reading from it. */
-function connectionOf(client: ClassicSocket): { pause(): void; resume(): void } {
-  const transport = client.io.engine.transport as unknown as {
-    ws: { _socket: { pause(): void; resume(): void } }
-  }
-  return transport.ws._socket
 }
 
 const tick = () => new Promise((resolve) => setImmediate(resolve))
@@ -146,7 +144,7 @@ test.each([[['polling']], [['polling', 'websocket']], [['websocket']]])(
           expect(seen.backwards).toEqual([])
         },
       ),
-      { numRuns: 40, endOnFailure: true },
+      { numRuns: 80, endOnFailure: true },
     )
   },
   60_000,

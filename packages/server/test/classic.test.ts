@@ -1,12 +1,20 @@
 import type { ClassicServerEvents, ClassicValueUpdate } from '@livekv/protocol'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { type ClassicServer, type ClassicSocket, startClassicServer, until } from './classic-server.ts'
+import { Origins } from '../src/http/origins.ts'
+import {
+  type ClassicServer,
+  type ClassicSocket,
+  connectionOf,
+  startClassicServer,
+  until,
+} from './classic-server.ts'
 
 type Subscribed = Parameters<ClassicServerEvents['subscribed']>[0]
 
+const origins = new Origins({ host: '127.0.0.1', allowedOrigins: ['https://friend.example'] })
 let server: ClassicServer
 beforeEach(async () => {
-  server = await startClassicServer((origin) => origin !== 'https://evil.example')
+  server = await startClassicServer((request) => origins.refusal(request))
 })
 afterEach(() => server.close())
 
@@ -185,6 +193,13 @@ test('after close() clients reconnect by themselves', async () => {
   const reason = new Promise((resolve) => client.once('disconnect', resolve))
   await server.sockets.close()
   expect(await reason).toBe('transport close')
+})
+
+test('close() does not wait for a client that does not read', async () => {
+  const client = await server.connect({ reconnection: false })
+  connectionOf(client).pause()
+  await server.sockets.close()
+  expect(server.sockets.stats().sockets).toBe(0)
 })
 
 test('the text of a value is kept', async () => {

@@ -36,6 +36,7 @@ export function serveClassic(
   const watcher = audience.join(socket.conn)
   /** One read at a time for a subscription, however often the client asks. */
   const reading = new Set<Subscription>()
+  const askedAgain = new Set<Subscription>()
 
   socket.on('subscribe', (input: unknown) => {
     if (watcher.outlet.waiting > MAX_WAITING_ANSWERS) {
@@ -69,11 +70,11 @@ export function serveClassic(
     const subscription = present ?? audience.subscribe(watcher, key)
     socket.emit('subscribed', { status: 'success', key })
     if (present) present.again = true
-    void giveCurrent(subscription)
+    if (reading.has(subscription)) askedAgain.add(subscription)
+    else void giveCurrent(subscription)
   }
 
   async function giveCurrent(subscription: Subscription): Promise<void> {
-    if (reading.has(subscription)) return
     reading.add(subscription)
     try {
       const answer = keyValue.get(subscription.key)
@@ -84,9 +85,12 @@ export function serveClassic(
         { err: error, key: subscription.key },
         'current value of a subscription not read, trying again',
       )
-      setTimeout(() => isCurrent(subscription) && void giveCurrent(subscription), RETRY_READ_MS).unref()
+      setTimeout(() => {
+        if (isCurrent(subscription) && !reading.has(subscription)) void giveCurrent(subscription)
+      }, RETRY_READ_MS).unref()
     } finally {
       reading.delete(subscription)
+      if (askedAgain.delete(subscription) && isCurrent(subscription)) void giveCurrent(subscription)
     }
   }
 

@@ -1,5 +1,5 @@
 import type { Server as HttpServer, IncomingMessage } from 'node:http'
-import type { ClassicClientEvents, ClassicServerEvents } from '@livekv/protocol'
+import { type ClassicClientEvents, type ClassicServerEvents, LiveKVError } from '@livekv/protocol'
 import type { Logger } from 'pino'
 import { Server } from 'socket.io'
 import type { KeyValue } from '../key-value.ts'
@@ -11,12 +11,16 @@ import type { Feed } from './feed.ts'
 const MAX_INBOUND_BYTES = 1024 * 1024
 /** How long clients have to answer the closing handshake before their connections are cut. */
 const CLOSE_GRACE_MS = 500
+const STOPPING = new LiveKVError(
+  'SHUTTING_DOWN',
+  'This instance is stopping; connect to another one or try again.',
+)
 
 export interface SocketOptions {
   feed: Feed
   keyValue: Pick<KeyValue, 'get'>
-  /** Whether the page (if any) that sent this request may connect. */
-  allowOrigin: (request: IncomingMessage) => boolean
+  /** Why the page (if any) that sent this request may not connect. */
+  refusal: (request: IncomingMessage) => LiveKVError | undefined
   /** Returns the key if it is one, else throws INVALID_KEY. */
   parseKey: (key: unknown) => string
   log: Logger
@@ -41,7 +45,7 @@ export interface Sockets {
  * request handler. A socket that names a protocol (`auth.protocol`, else the query's) gets no classic events.
  */
 export function attachSockets(server: HttpServer, options: SocketOptions): Sockets {
-  const { allowOrigin, feed, log } = options
+  const { refusal, feed, log } = options
   const audience = new Audience()
   let closing = false
   const io = new Server<ClassicClientEvents, ClassicServerEvents>(server, {
@@ -50,9 +54,9 @@ export function attachSockets(server: HttpServer, options: SocketOptions): Socke
     // Compressing the same value again for every poll costs more than it saves.
     httpCompression: false,
     allowRequest: (request, answer) => {
-      if (closing) answer('SHUTTING_DOWN: this instance is stopping.', false)
-      else if (allowOrigin(request)) answer(null, true)
-      else answer(originRefused(request), false)
+      const error = closing ? STOPPING : refusal(request)
+      if (error) answer(`${error.code}: ${error.message}`, false)
+      else answer(null, true)
     },
     // The `cors` middleware takes a function of the request; the types of Socket.IO leave that form out.
     cors: ((
@@ -60,7 +64,7 @@ export function attachSockets(server: HttpServer, options: SocketOptions): Socke
       answer: (error: null, options: { origin: string | boolean; methods: string[] }) => void,
     ) => {
       answer(null, {
-        origin: allowOrigin(request) && (request.headers.origin ?? false),
+        origin: refusal(request) === undefined && (request.headers.origin ?? false),
         methods: ['GET', 'POST'],
       })
     }) as never,
@@ -106,8 +110,4 @@ async function closed(sockets: readonly WebSocketLike[]): Promise<void> {
       .map((socket) => new Promise<void>((resolve) => socket.once('close', resolve))),
   )
   clearTimeout(cut)
-}
-
-function originRefused({ headers }: IncomingMessage): string {
-  return `ORIGIN_NOT_ALLOWED: pages of ${String(headers.origin).slice(0, 80)} may not connect; add the origin to ALLOWED_ORIGINS.`
 }

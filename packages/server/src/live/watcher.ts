@@ -61,6 +61,8 @@ export class Watcher {
 
   /** The current value, as read for a subscription that the socket has joined before; a newer one may have passed it. */
   giveCurrent(current: ClassicEvent): void {
+    // Not left to the flush: until then the client may have subscribed anew, which forgets what was sent.
+    if (!this.#wantsValue(current)) return
     this.#owe(current, false)
     this.#flush()
   }

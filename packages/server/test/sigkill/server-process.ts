@@ -23,7 +23,11 @@ export class ServerProcess {
   /** Resolves when it is ready. */
   async start(): Promise<void> {
     const { PATH = '' } = process.env
-    const server = spawn(process.execPath, [MAIN], {
+    const command = [process.execPath, MAIN]
+    // The kernel ends it with the test, however that ends.
+    if (process.platform === 'linux') command.unshift('setpriv', '--pdeathsig=KILL')
+    const [program, ...args] = command
+    const server = spawn(program!, args, {
       cwd: this.#folder,
       env: { PATH, ...this.#env },
       stdio: ['ignore', 'pipe', 'pipe'],
