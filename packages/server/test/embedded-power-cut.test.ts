@@ -2,14 +2,14 @@ import { execFile } from 'node:child_process'
 import fs from 'node:fs'
 import path from 'node:path'
 import { promisify } from 'node:util'
-import type pg from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { connect, open, scratchDirectory } from './embedded/client.ts'
+import { open, scratchDirectory } from './embedded/client.ts'
 import { Disk } from './power-cut/disk.ts'
 import { readJournal } from './power-cut/journal.ts'
+import { openStoreOn, verifyStore } from './power-cut/store.ts'
 
 const CUTS = 50
-const COMMITS = 400
+const ROUNDS = 10
 const CHECKS_AT_ONCE = 2
 const here = import.meta.dirname
 
@@ -19,16 +19,9 @@ let base: string
 beforeAll(async () => {
   scratch = scratchDirectory()
   base = path.join(scratch, 'base')
-  await withClient(base, async (client) => {
-    await client.query(`
-      create table rows (id bigint primary key, text text not null) partition by range (id);
-      create table counter (id int primary key, last bigint not null);
-      insert into counter values (1, 0);
-      create function append_rows(first bigint, count int) returns void language plpgsql as $$ begin
-        insert into rows select i, repeat(md5(i::text), 8) from generate_series(first, first + count - 1) i;
-        update counter set last = first + count - 1 where id = 1;
-      end $$`)
-  })
+  const embedded = await open(base)
+  await (await openStoreOn(embedded)).close()
+  await embedded.close()
 }, 60_000)
 
 afterAll(() => fs.rmSync(scratch, { recursive: true, force: true }))
@@ -68,7 +61,7 @@ async function cutPower(options: {
       path.join(here, 'power-cut/recorder.ts'),
       path.join(here, 'power-cut/writer.ts'),
       dir,
-      `${COMMITS}`,
+      `${ROUNDS}`,
     ],
     {
       env: {
@@ -92,7 +85,7 @@ async function cutPower(options: {
   for (const [index, at] of places.entries()) {
     for (; applied < at; applied++) {
       const { record, payload } = records[applied]!
-      if (record.op === 'acknowledged') acknowledged = record.upTo
+      if (record.op === 'acknowledged') acknowledged = record.revision
       else disk.apply(record, payload)
     }
     const left = path.join(scratch, `${options.name}-${index}`)
@@ -111,27 +104,18 @@ async function cutPower(options: {
   return results
 }
 
-/** Undefined when all is there, and nothing torn. */
-async function whatIsLost(dir: string, acknowledged: number): Promise<string | undefined> {
+async function whatIsLost(dataDir: string, acknowledged: number): Promise<string | undefined> {
   try {
-    return await withClient(dir, async (client) => {
-      const { rows } = await client.query(`select count(*)::int, coalesce(max(id), 0)::int as last,
-        (select last::int from counter) as counter,
-        count(*) filter (where text <> repeat(md5(id::text), 8))::int as torn from rows`)
-      const { count, last, counter, torn } = rows[0]
-      if (last >= acknowledged && count === last && counter === last && torn === 0) return undefined
-      return `acknowledged ${acknowledged}, found ${JSON.stringify(rows[0])}`
-    })
+    const embedded = await open(dataDir)
+    try {
+      const store = await openStoreOn(embedded)
+      const wrong = await verifyStore(store, acknowledged)
+      await store.close()
+      return wrong
+    } finally {
+      await embedded.close()
+    }
   } catch (error) {
     return String(error)
-  }
-}
-
-async function withClient<T>(dataDir: string, use: (client: pg.Client) => Promise<T>): Promise<T> {
-  const database = await open(dataDir)
-  try {
-    return await use(await connect(database))
-  } finally {
-    await database.close()
   }
 }

@@ -18,7 +18,9 @@ export interface EngineEvents {
 const CHECKPOINT_AFTER_WAL_BYTES = 128 * 1024 * 1024
 /** In a quiet spell sooner, so that the next start has little to replay. */
 const CHECKPOINT_WHEN_QUIET_WAL_BYTES = 8 * 1024 * 1024
-const QUIET_AFTER_MS = 3000
+/** Quiet is so many looks in a row that found the log grown by less than this; reads alone are no reason to wait. */
+const QUIET_LOOKS = 3
+const QUIET_WAL_BYTES = 256 * 1024
 
 const SETTINGS = {
   fsync: 'on',
@@ -42,7 +44,8 @@ export class EmbeddedEngine {
   readonly #events: EngineEvents
   readonly #maintenance: Maintenance
   #checkpointPosition: number
-  #lastStatementAt = 0
+  #quietLooks = 0
+  #lookedAtPosition = 0
   readonly #stats: EngineStats = {
     checkpoints: 0,
     lastCheckpointMs: 0,
@@ -129,14 +132,16 @@ export class EmbeddedEngine {
   }
 
   afterStatement(): void {
-    this.#lastStatementAt = performance.now()
     if (this.#walBytes() >= CHECKPOINT_AFTER_WAL_BYTES && !this.#database.isInTransaction()) this.checkpoint()
   }
 
   /** Called about once a second, between statements. */
   whenIdle(): void {
+    const position = this.#files.walPosition
+    this.#quietLooks = position - this.#lookedAtPosition < QUIET_WAL_BYTES ? this.#quietLooks + 1 : 0
+    this.#lookedAtPosition = position
     if (this.#database.isInTransaction()) return
-    const quiet = performance.now() - this.#lastStatementAt >= QUIET_AFTER_MS
+    const quiet = this.#quietLooks >= QUIET_LOOKS
     if (quiet && this.#walBytes() >= CHECKPOINT_WHEN_QUIET_WAL_BYTES) this.checkpoint()
     const done = this.#maintenance.step(quiet)
     if (done) this.#events.post({ type: 'maintenance', ...done, walBytes: this.#walBytes() })

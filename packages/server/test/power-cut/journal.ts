@@ -10,7 +10,7 @@ export type JournalRecord =
   | { op: 'truncate'; id: string; size: number }
   | { op: 'sync'; id: string }
   | { op: 'syncDirectory'; name: string }
-  | { op: 'acknowledged'; upTo: number }
+  | { op: 'acknowledged'; revision: number }
 
 /** One append per record, so that two threads may share the file. */
 export function appendRecord(

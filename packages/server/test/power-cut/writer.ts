@@ -1,42 +1,34 @@
 import fs from 'node:fs'
-import pg from 'pg'
-import { pino } from 'pino'
-import { openEmbedded } from '../../src/store/embedded.ts'
+import { connect, open } from '../embedded/client.ts'
 import { appendRecord } from './journal.ts'
+import { numberedWrites, openStoreOn } from './store.ts'
 
 /**
- * Commits rows numbered without a gap and notes in the journal each number that was acknowledged, with what else
- * touches files in between: checkpoints, new and dropped tables, new log segments, vacuum.
+ * Commits through the store, and notes in the journal each revision that was acknowledged. Between rounds, what
+ * else touches files: checkpoints, new and dropped tables, new segments of the write-ahead log, vacuum.
  */
-const [dataDir, commits] = [process.argv[2]!, Number(process.argv[3])]
-const journal = fs.openSync(process.env.POWER_CUT_JOURNAL!, 'a')
-const database = await openEmbedded({ dataDir, log: pino({ level: 'silent' }) })
-const client = new pg.Client({ user: 'postgres', database: 'postgres', stream: () => database.connect() })
-await client.connect()
-
-const others = [
-  'checkpoint',
-  'create table scratch as select i, md5(i::text) from generate_series(1, 500) i',
-  'select pg_switch_wal()',
-  'vacuum rows',
-  'checkpoint',
-  'drop table scratch',
-  'select pg_switch_wal()',
+const [dataDir, rounds] = [process.argv[2]!, Number(process.argv[3])]
+const COMMITS_PER_ROUND = 40
+const OTHERS = [
+  ['checkpoint', 'create table scratch as select i, md5(i::text) from generate_series(1, 500) i'],
+  ['select pg_switch_wal()', 'vacuum entries'],
+  ['drop table scratch', 'checkpoint', 'select pg_switch_wal()'],
 ]
-const ROWS_PER_PARTITION = 200
-let [id, partitionsEnd] = [0, 1]
-for (let commit = 1; commit <= commits; commit++) {
-  const count = 1 + (commit % 7)
-  if (id + count >= partitionsEnd) {
-    const from = partitionsEnd
-    partitionsEnd += ROWS_PER_PARTITION
-    await client.query(
-      `create table rows_${from} partition of rows for values from (${from}) to (${partitionsEnd})`,
-    )
+
+const journal = fs.openSync(process.env.POWER_CUT_JOURNAL!, 'a')
+const embedded = await open(dataDir)
+let revision = 0
+for (let round = 0; round < rounds; round++) {
+  const store = await openStoreOn(embedded)
+  for (let commit = 0; commit < COMMITS_PER_ROUND; commit++) {
+    const writes = numberedWrites(revision + 1, 1 + (commit % 7))
+    await store.commit(writes)
+    revision += writes.length
+    appendRecord((bytes) => fs.writeSync(journal, bytes), { op: 'acknowledged', revision })
   }
-  await client.query('select append_rows($1, $2)', [id + 1, count])
-  id += count
-  appendRecord((bytes) => fs.writeSync(journal, bytes), { op: 'acknowledged', upTo: id })
-  if (commit % 13 === 0) await client.query(others[(commit / 13) % others.length]!)
+  await store.close()
+  const client = await connect(embedded)
+  for (const statement of OTHERS[round % OTHERS.length]!) await client.query(statement)
+  await client.end()
 }
 process.exit(0)
