@@ -7,7 +7,7 @@
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
-import type { LiveKVError } from '@livekv/protocol'
+import { LiveKVError } from '@livekv/protocol'
 import { MemoryBus } from './bus/memory.ts'
 import { MemoryCache } from './cache/memory.ts'
 import type { Config } from './config.ts'
@@ -47,13 +47,18 @@ export async function createApp(config: Config, log: Log = createLog(config)): P
   const health: Health = { problem: null, contiguous: null }
   const store = await openStore(config, log)
   store.onFailure((error) => {
-    health.problem = error.message
+    health.problem = error
     fail(error)
   })
 
   /** In the order of starting; ended in the reverse one. */
   const running: (() => Promise<unknown>)[] = [() => store.close()]
-  const stop = async () => {
+  let stopped: Promise<void> | undefined
+  const stop = () => {
+    stopped ??= stopAll()
+    return stopped
+  }
+  const stopAll = async () => {
     for (let end = running.pop(); end; end = running.pop()) {
       await end().catch((error) => log.error({ err: error }, 'a part did not stop cleanly'))
     }
@@ -99,7 +104,7 @@ export async function createApp(config: Config, log: Log = createLog(config)): P
     server.listen(config.port, config.host)
     await once(server, 'listening')
     running.push(async () => {
-      health.problem = 'This instance is stopping.'
+      health.problem = new LiveKVError('SHUTTING_DOWN', 'This instance is stopping; use another one.')
       const drained = stopServer(server, config.shutdownTimeoutMs)
       await sockets.close()
       await drained

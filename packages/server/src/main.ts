@@ -27,7 +27,7 @@ async function main(): Promise<void> {
   })
   const reason = await Promise.race([signal, app.failed])
   if (reason instanceof LiveKVError) {
-    log.error(`${reason.message} This process ends, so that a new one can start from what is on disk.`)
+    log.error('The store has failed for good: ending, so that a new process can start from what is on disk.')
   } else {
     log.info(`${reason}: stopping`)
     process.on(reason, () => {})

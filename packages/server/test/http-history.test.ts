@@ -83,6 +83,16 @@ describe('history, candles and the log', () => {
     expect([beyond.status, beyond.json.code]).toEqual([400, 'INVALID_CURSOR'])
   })
 
+  test('values that are no numbers are passed over', async () => {
+    const values = ['1', '"2.50"', '"a\\u0000"', 'null', '{"a":1}', '[1]', '" 3"', '1e40', '"x"']
+    for (const value of values) {
+      await app.call('POST', '/add', `{"key":"mixed","value":${value}}`)
+    }
+    const { status, json } = await app.call('GET', '/api/v1/candles?key=mixed&interval=1y')
+    expect(status).toBe(200)
+    expect(json.candles.reduce((sum: number, candle: { count: number }) => sum + candle.count, 0)).toBe(3)
+  })
+
   test.each([
     '/api/v1/history',
     '/api/v1/history?key=gold&by=value',

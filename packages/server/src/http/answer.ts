@@ -22,11 +22,14 @@ export function sendJson(response: ServerResponse, status: number, text: string,
   response.end(text)
 }
 
-const RETRY_AFTER_SECONDS = '1'
+const RETRY_AFTER_SECONDS = 1
 
 export function sendError(response: ServerResponse, error: LiveKVError): void {
   const body = error.toBody()
-  if (ERRORS[error.code].status === 503) response.setHeader('Retry-After', RETRY_AFTER_SECONDS)
+  if (ERRORS[error.code].status === 503) {
+    const { retryAfterSeconds = RETRY_AFTER_SECONDS } = error.details
+    response.setHeader('Retry-After', String(retryAfterSeconds))
+  }
   sendJson(response, error.status, JSON.stringify(body))
 }
 

@@ -58,14 +58,13 @@ export function addClassicRoutes(app: Express, context: HttpContext): void {
     get: (request, response) => get(response, new Query(request, ['key']).required('key')),
   })
 
+  // The list stays the same array until it changes; as text it can be megabytes.
+  let listed: { keys: string[]; text: string } | undefined
   route(app, '/keys', {
     async get(_request, response) {
       const { keys, truncated } = await keyValue.keys()
-      sendJson(
-        response,
-        200,
-        `{"success":true,"data":${JSON.stringify(keys)}${truncated ? ',"truncated":true' : ''}}`,
-      )
+      if (listed?.keys !== keys) listed = { keys, text: JSON.stringify(keys) }
+      sendJson(response, 200, `{"success":true,"data":${listed.text}${truncated ? ',"truncated":true' : ''}}`)
     },
   })
 }

@@ -1,3 +1,4 @@
+import type { LiveKVError } from '@livekv/protocol'
 import type { Config } from '../config.ts'
 import type { KeyValue } from '../key-value.ts'
 import type { Log } from '../log.ts'
@@ -8,7 +9,7 @@ import type { Origins } from './origins.ts'
 /** What the instance says of itself in /readyz and /api/v1/status. */
 export interface Health {
   /** Null: takes requests. Otherwise why it does not. */
-  problem: string | null
+  problem: LiveKVError | null
   /** Up to here this instance has seen every change; null: not known yet. */
   contiguous: number | null
 }

@@ -18,7 +18,7 @@ export function addHealthRoutes(app: Express, context: HttpContext): void {
     async get(_request, response) {
       const problem = context.health().problem ?? (await storeState(store)).problem
       if (problem === null) sendJson(response, 200, '{"status":"ready"}')
-      else sendError(response, new LiveKVError('STORE_FAILED', problem))
+      else sendError(response, problem)
     },
   })
 
@@ -29,7 +29,7 @@ export function addHealthRoutes(app: Express, context: HttpContext): void {
       const reason = problem ?? state.problem
       const status = {
         healthy: reason === null,
-        ...(reason !== null && { problem: reason }),
+        ...(reason !== null && { problem: reason.message }),
         instance,
         version: VERSION,
         storeId: store.info.storeId,
@@ -56,7 +56,7 @@ export function addHealthRoutes(app: Express, context: HttpContext): void {
 /** Asked at every probe rather than remembered: what is not reached now is not claimed. */
 async function storeState(
   store: HttpContext['store'],
-): Promise<{ revision: number | null; problem: string | null }> {
+): Promise<{ revision: number | null; problem: LiveKVError | null }> {
   let timer: NodeJS.Timeout | undefined
   const silent = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(
@@ -68,7 +68,9 @@ async function storeState(
   try {
     return { revision: await Promise.race([store.head(), silent]), problem: null }
   } catch (error) {
-    return { revision: null, problem: (error as Error).message }
+    const problem =
+      error instanceof LiveKVError ? error : new LiveKVError('STORE_FAILED', (error as Error).message)
+    return { revision: null, problem }
   } finally {
     clearTimeout(timer)
   }

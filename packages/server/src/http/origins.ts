@@ -14,6 +14,7 @@ export class Origins {
   readonly #allowed: ReadonlySet<string>
   readonly #allowedHosts: ReadonlySet<string>
   readonly #onLoopback: boolean
+  readonly #anyOrigin: boolean
   /** The last Host that was found good: nearly all requests carry the same. */
   #knownHost: string | undefined
 
@@ -23,10 +24,12 @@ export class Origins {
       config.allowedOrigins.flatMap((origin) => (origin === '*' ? [] : [new URL(origin).host])),
     )
     this.#onLoopback = isLoopback(config.host)
+    this.#anyOrigin = this.#allowed.has('*')
   }
 
   /** Why the request is refused, or undefined. */
   refusal(request: IncomingMessage): LiveKVError | undefined {
+    if (this.#anyOrigin) return undefined
     const { host, origin } = request.headers
     if (this.#onLoopback && host !== this.#knownHost) {
       if (host !== undefined && !isLoopback(hostname(host)) && !this.#allowedHosts.has(host)) {
@@ -45,7 +48,7 @@ export class Origins {
   }
 
   #allows(origin: string, host: string | undefined): boolean {
-    if (this.#allowed.has(origin) || this.#allowed.has('*')) return true
+    if (this.#allowed.has(origin)) return true
     const url = URL.parse(origin)
     if (!url || !/^https?:$/.test(url.protocol)) return false
     // A proxy may end TLS before this server, so the scheme is not compared.

@@ -9,7 +9,8 @@ import type { Candle, CandleQuery, CandleResume } from './store.ts'
  * it travels in `resume` and is merged there; `limit` cuts between buckets.
  *
  * A value is numeric if it is a JSON number or a string that is a decimal number. Prices keep their digits, as
- * PostgreSQL's numeric does (`18.930`).
+ * PostgreSQL's numeric does (`18.930`). Strings are looked at as they were written: decoding one with `\u0000` in it
+ * fails the statement.
  */
 const ROWS_MAX = 4_000
 
@@ -30,7 +31,7 @@ function statement(unit: keyof typeof BUCKET): { name: string; text: string } {
         select c.revision, c.op, c.time,
                (extract(epoch from c.time) * 1000)::float8 as ms,
                (extract(year from c.time at time zone 'UTC') * 12 + extract(month from c.time at time zone 'UTC') - 13)::float8 as month,
-               case when c.op = 1 and pg_column_size(c.value) < 500 and json_typeof(c.value) in ('number', 'string') then c.value #>> '{}' end as text
+               case when c.op = 1 and pg_column_size(c.value) < 500 and json_typeof(c.value) in ('number', 'string') then btrim(c.value::text, '"') end as text
           from (${timeSlice('asc')}) c
       ), numbers as (
         select c.revision, c.time, (${BUCKET[unit]})::float8 as bucket, c.text::numeric as price
