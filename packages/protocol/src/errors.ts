@@ -85,6 +85,11 @@ export const ERRORS = {
     retryable: false,
     description: 'More items than `MAX_BATCH_ITEMS` in one request. Split it.',
   },
+  SELECTION_TOO_LARGE: {
+    status: 413,
+    retryable: false,
+    description: 'A watch selects more keys than 100,000. Watch a longer prefix, or fewer keys.',
+  },
   UNSUPPORTED_MEDIA_TYPE: {
     status: 415,
     retryable: false,
