@@ -7,10 +7,15 @@ import type { Change, CommitResult, Write } from './store.ts'
  * has the meaning of both).
  *
  * Several writes with one idempotency key in a batch are decided here: the first goes to the database, the others get
- * its result, or IDEMPOTENCY_MISMATCH.
+ * its result, or IDEMPOTENCY_MISMATCH. Where that would reach into or out of an atomic group, which may be undone, the
+ * batch has to be cut into two commits (`cutAt`).
  */
 export interface Batch {
   readonly writes: readonly Write[]
+  /** Set: not to be sent as one; the writes before this index and those from it on are commits of their own. */
+  readonly cutAt: number | undefined
+  /** Set: decided without the database. */
+  readonly decided: CommitResult[] | undefined
   /** From p_keys on. */
   readonly values: readonly unknown[]
   /** Results in the order of `writes`. */
@@ -27,12 +32,21 @@ export function encodeBatch(writes: readonly Write[]): Batch {
   /** For each write the place in `sent`, or the mismatch. */
   const places: (number | 'mismatch')[] = []
   const tokens = new Map<string, number>()
-  for (const write of writes) {
+  let cutAt: number | undefined
+  let decided: CommitResult[] | undefined
+  for (const [index, write] of writes.entries()) {
     const token = write.idempotencyKey
     const hash = token === undefined ? null : hashOf(write)
     const earlier = token === undefined ? undefined : tokens.get(token)
     if (earlier !== undefined) {
-      places.push(hashes[earlier] === hash ? earlier : 'mismatch')
+      const same = hashes[earlier] === hash
+      if (write.atomicGroup !== undefined || sent[earlier]?.atomicGroup !== undefined) {
+        const [start, end] = groupAround(writes, index)
+        if (places.indexOf(earlier) < start) cutAt ??= start
+        else if (!same && (start > 0 || end < writes.length)) cutAt ??= start > 0 ? start : end
+        else if (!same) decided ??= contradicted(writes, index)
+      }
+      places.push(same ? earlier : 'mismatch')
       continue
     }
     if (token !== undefined) tokens.set(token, sent.length)
@@ -42,6 +56,8 @@ export function encodeBatch(writes: readonly Write[]): Batch {
   }
   return {
     writes: sent,
+    cutAt,
+    decided: cutAt === undefined ? decided : undefined,
     values: [
       ...columns(sent),
       ...(tokens.size > 0 ? [tokenColumn(sent), hashes] : [null, null]),
@@ -59,6 +75,22 @@ export function encodeBatch(writes: readonly Write[]): Batch {
       })
     },
   }
+}
+
+/** The atomic group a write is in, from its first index to behind its last; the write alone if it is in none. */
+function groupAround(writes: readonly Write[], index: number): [start: number, end: number] {
+  const group = writes[index]?.atomicGroup
+  let [start, end] = [index, index + 1]
+  while (group !== undefined && start > 0 && writes[start - 1]?.atomicGroup === group) start--
+  while (group !== undefined && end < writes.length && writes[end]?.atomicGroup === group) end++
+  return [start, end]
+}
+
+/** Results of an atomic group that uses one idempotency key for two different writes. */
+function contradicted(writes: readonly Write[], index: number): CommitResult[] {
+  return writes.map((write, at) =>
+    at === index ? mismatch(write.idempotencyKey ?? '') : exception(write, ['aborted']),
+  )
 }
 
 function columns(writes: readonly Write[]): unknown[] {

@@ -14,6 +14,15 @@ import type { Candle, CandleQuery, CandleResume } from './store.ts'
  */
 const ROWS_MAX = 4_000
 
+/** Longer ones are not prices, and numeric has its limits. As stored a value may be compressed, so both are asked. */
+const DIGITS_MAX = 500
+
+/**
+ * The value's text, without quotes. Not unescaped: a decimal needs no escapes, and PostgreSQL refuses to unescape
+ * `\u0000` or half a surrogate pair.
+ */
+const UNQUOTED = `btrim(btrim(c.value::text, E' \\t\\n\\r'), '"')`
+
 /** Weeks begin on Monday. */
 const WEEK_MS = 7 * 86_400_000
 const A_MONDAY_MS = 4 * 86_400_000
@@ -31,7 +40,7 @@ function statement(unit: keyof typeof BUCKET): { name: string; text: string } {
         select c.revision, c.op, c.time,
                (extract(epoch from c.time) * 1000)::float8 as ms,
                (extract(year from c.time at time zone 'UTC') * 12 + extract(month from c.time at time zone 'UTC') - 13)::float8 as month,
-               case when c.op = 1 and pg_column_size(c.value) < 500 and json_typeof(c.value) in ('number', 'string') then btrim(c.value::text, '"') end as text
+               case when c.op = 1 and pg_column_size(c.value) < ${DIGITS_MAX} and octet_length(c.value::text) < ${DIGITS_MAX} then ${UNQUOTED} end as text
           from (${timeSlice('asc')}) c
       ), numbers as (
         select c.revision, c.time, (${BUCKET[unit]})::float8 as bucket, c.text::numeric as price
@@ -40,7 +49,7 @@ function statement(unit: keyof typeof BUCKET): { name: string; text: string } {
         select n.bucket, min(n.price) as low, max(n.price) as high, count(*)::integer as count,
                (array_agg(n.price order by n.time, n.revision))[1] as open,
                (array_agg(n.price order by n.time desc, n.revision desc))[1] as close
-          from numbers n group by n.bucket
+          from numbers n where abs(n.price) <= 1.7976931348623157e308 group by n.bucket
       )
       select s.rows, s.revision, s.ms, b.bucket, b.open::text, b.high::text, b.low::text, b.close::text, b.count
         from (

@@ -170,6 +170,7 @@ export class PostgresStore implements Store {
           !signal.aborted &&
           (await this.#database.maintain(() => this.#forgetTokens())) >= IDEMPOTENCY_CHUNK
         ) {}
+        await this.#database.maintain(() => this.#writer.stayKnown())
         await this.#database.maintain(() => this.#forgetWriters())
       } catch (error) {
         if (!signal.aborted) this.#log.warn({ err: error }, 'maintenance of the store will be tried again')

@@ -53,6 +53,15 @@ export class Writer {
     this.#fenceFirst = false
   }
 
+  /** Keeps the row of a process that writes nothing for days from being taken for a dead one's. */
+  async stayKnown(): Promise<void> {
+    await this.#database.sequelize.query(
+      `update writers set seen_at = clock_timestamp()
+        where instance = $1 and seen_at < clock_timestamp() - interval '1 day'`,
+      { bind: [this.#instance] },
+    )
+  }
+
   commit(writes: readonly Write[]): Promise<CommitResult[]> {
     if (writes.length === 0) return Promise.resolve([])
     const result = this.#turn.then(() => this.#settle(writes, performance.now() + this.#deadlineMs))
@@ -67,6 +76,10 @@ export class Writer {
 
   async #settle(writes: readonly Write[], deadline: number): Promise<CommitResult[]> {
     const batch = encodeBatch(writes)
+    if (batch.decided) return batch.decided
+    if (batch.cutAt !== undefined) {
+      return this.#settleBoth(writes.slice(0, batch.cutAt), writes.slice(batch.cutAt), deadline)
+    }
     try {
       return batch.decode(await this.#send(batch, deadline))
     } catch (error) {
@@ -74,7 +87,21 @@ export class Writer {
       if (state === undefined || !isOfAnItem(state)) throw this.#refusal(error)
       const [first, second] = halves(writes)
       if (second === undefined) return writes.map((write) => refusedItem(write, error as Error))
-      return [...(await this.#settle(first, deadline)), ...(await this.#settle(second, deadline))]
+      return this.#settleBoth(first, second, deadline)
+    }
+  }
+
+  /** Two commits for what was asked as one: an error of the second must not deny what the first has applied. */
+  async #settleBoth(
+    first: readonly Write[],
+    second: readonly Write[],
+    deadline: number,
+  ): Promise<CommitResult[]> {
+    const results = await this.#settle(first, deadline)
+    try {
+      return [...results, ...(await this.#settle(second, deadline))]
+    } catch (error) {
+      throw results.some(({ status }) => status === 'applied') ? partlyApplied(error) : error
     }
   }
 
@@ -220,6 +247,15 @@ function unknown(cause: unknown): LiveKVError {
   return new LiveKVError(
     'COMMIT_UNKNOWN',
     'The database did not say in time whether the write was committed. Retry with the same idempotency key; without one, read first.',
+    { retryAfterSeconds: 1 },
+    cause,
+  )
+}
+
+function partlyApplied(cause: unknown): LiveKVError {
+  return new LiveKVError(
+    'COMMIT_UNKNOWN',
+    'Some writes of this commit were applied before the database failed. Retry with the same idempotency key; without one, read first.',
     { retryAfterSeconds: 1 },
     cause,
   )

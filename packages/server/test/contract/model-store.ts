@@ -4,8 +4,8 @@ import { addDecimals, isFiniteNumber } from './decimal.ts'
 interface ModelEntry {
   json: string
   revision: number
-  /** Life of the entry from the commit that set it, in that commit's batch number; null: does not expire. */
-  expiry: { batch: number; ttlMs: number } | null
+  /** Life of the entry from the commit of the change that set it; null: does not expire. */
+  expiry: { since: number; ttlMs: number } | null
 }
 
 /** A change without what only the database knows (`at`); `time` null: the commit's. */
@@ -25,7 +25,7 @@ interface State {
   entries: Map<string, ModelEntry>
   log: ModelChange[]
   head: number
-  remembered: Map<string, { write: string; result: Exclude<ModelResult, { status: 'failed' }> }>
+  remembered: Map<string, { write: string; result: ModelResult }>
 }
 
 /**
@@ -34,7 +34,6 @@ interface State {
  */
 export class ModelStore {
   #state: State
-  #batch = 0
 
   constructor(head: number) {
     this.#state = { entries: new Map(), log: [], head, remembered: new Map() }
@@ -42,6 +41,10 @@ export class ModelStore {
 
   get entries(): ReadonlyMap<string, ModelEntry> {
     return this.#state.entries
+  }
+
+  remembers(idempotencyKey: string): boolean {
+    return this.#state.remembered.has(idempotencyKey)
   }
 
   get log(): readonly ModelChange[] {
@@ -65,7 +68,6 @@ export class ModelStore {
   }
 
   commit(writes: readonly Write[]): ModelResult[] {
-    this.#batch++
     const results: ModelResult[] = []
     for (let from = 0; from < writes.length; ) {
       const group = writes[from]!.atomicGroup
@@ -82,45 +84,51 @@ export class ModelStore {
   #group(writes: readonly Write[]): ModelResult[] {
     const before = this.#saved()
     const results: ModelResult[] = []
-    for (const write of writes) {
+    for (const [failedAt, write] of writes.entries()) {
       const result = this.#one(write)
-      results.push(result)
       if (result.status === 'failed' || result.status === 'conflict') {
         this.#state = before
-        const failedAt = results.length - 1
-        return writes.map((_, i) => (i === failedAt ? result : { status: 'failed', code: 'ATOMIC_ABORTED' }))
+        return writes.map((other, i) => (i === failedAt ? result : (this.#repeat(other) ?? aborted)))
       }
+      results.push(result)
     }
     return results
   }
 
   #one(write: Write): ModelResult {
-    const { idempotencyKey, atomicGroup: _, ...payload } = write
-    if (idempotencyKey === undefined) return this.#decide(write)
-    const text = JSON.stringify(payload, Object.keys(payload).sort())
-    const known = this.#state.remembered.get(idempotencyKey)
-    if (known) {
-      if (known.write !== text) return { status: 'failed', code: 'IDEMPOTENCY_MISMATCH' }
-      return { ...known.result, repeated: true }
-    }
+    const known =
+      write.idempotencyKey === undefined ? undefined : this.#state.remembered.get(write.idempotencyKey)
+    if (known) return this.#repeat(write) ?? { status: 'failed', code: 'IDEMPOTENCY_MISMATCH' }
     const result = this.#decide(write)
-    if (result.status !== 'failed') this.#state.remembered.set(idempotencyKey, { write: text, result })
+    const refused = result.status === 'failed' && result.code === 'INVALID_VALUE'
+    if (write.idempotencyKey !== undefined && !refused) {
+      this.#state.remembered.set(write.idempotencyKey, { write: payloadOf(write), result })
+    }
     return result
+  }
+
+  /** The first result of a write that is remembered. */
+  #repeat(write: Write): ModelResult | undefined {
+    const known =
+      write.idempotencyKey === undefined ? undefined : this.#state.remembered.get(write.idempotencyKey)
+    if (known?.write !== payloadOf(write)) return undefined
+    return known.result.status === 'failed' ? known.result : { ...known.result, repeated: true }
   }
 
   #decide(write: Write): ModelResult {
     const { entries } = this.#state
     const present = entries.get(write.key)
-    if (write.op === 'put' && !isJson(write.json)) return { status: 'failed', code: 'INVALID_VALUE' }
     if (write.ifRevision !== undefined && write.ifRevision !== (present?.revision ?? 0)) {
       return { status: 'conflict', revision: present?.revision ?? 0, repeated: false }
     }
-    const expiry = (ttlMs: number | undefined) => (ttlMs === undefined ? null : { batch: this.#batch, ttlMs })
+    const expiry = (ttlMs: number | undefined) =>
+      ttlMs === undefined ? null : { since: this.head + 1, ttlMs }
     switch (write.op) {
       case 'put':
         if (write.skipUnchanged && present?.json === write.json) {
           return { status: 'unchanged', revision: present.revision, repeated: false }
         }
+        if (!isJson(write.json)) return { status: 'failed', code: 'INVALID_VALUE' }
         return this.#apply(write, write.json, expiry(write.ttlMs))
       case 'delete':
         if (!present) return { status: 'unchanged', revision: 0, repeated: false }
@@ -151,6 +159,13 @@ export class ModelStore {
     else state.entries.set(write.key, { json, revision, expiry })
     return { status: 'applied', change, repeated: false }
   }
+}
+
+const aborted: ModelResult = { status: 'failed', code: 'ATOMIC_ABORTED' }
+
+/** What makes two writes the same: everything but the key of the repeat and the group. */
+function payloadOf({ idempotencyKey: _, atomicGroup: __, ...payload }: Write): string {
+  return JSON.stringify(payload, Object.keys(payload).sort())
 }
 
 function isJson(text: string): boolean {

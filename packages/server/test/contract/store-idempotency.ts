@@ -148,6 +148,37 @@ export function idempotencyCases(use: StoreCase): void {
       expect(await entryOf(store, b)).toBeUndefined()
     })
 
+    test('one key for two writes of a group: nothing of the group is applied, its neighbours are', async () => {
+      const { store } = use
+      const [a, b] = [use.key('a'), use.key('b')]
+      const idempotencyKey = use.key('id')
+      const results = await store.commit([
+        put(a, '1'),
+        put(a, '2', { atomicGroup: 1, idempotencyKey }),
+        put(b, '2', { atomicGroup: 1, idempotencyKey }),
+        put(b, '3'),
+        put(a, '4', { atomicGroup: 2 }),
+        put(b, '4', { atomicGroup: 2, idempotencyKey }),
+        put(b, '5', { atomicGroup: 2, idempotencyKey: use.key('id') }),
+      ])
+      expect(results.map(brief)).toEqual([
+        'applied',
+        'ATOMIC_ABORTED',
+        'IDEMPOTENCY_MISMATCH',
+        'applied',
+        'applied',
+        'applied',
+        'applied',
+      ])
+      expect((await entryOf(store, a))?.json).toBe('4')
+      expect((await entryOf(store, b))?.json).toBe('5')
+      const again = await store.commit([
+        put(a, '6', { atomicGroup: 1 }),
+        put(b, '6', { atomicGroup: 1, idempotencyKey }),
+      ])
+      expect(again.map(brief)).toEqual(['ATOMIC_ABORTED', 'IDEMPOTENCY_MISMATCH'])
+    })
+
     test('another store instance, or the same data opened again, knows it', async () => {
       const key = use.key()
       const write = increment(key, '5', { idempotencyKey: use.key('id') })

@@ -57,8 +57,15 @@ const batches: fc.Arbitrary<DraftGroup[][]> = fc.array(
 )
 
 function toWrites(groups: DraftGroup[], prefix: string, model: ModelStore): Write[] {
+  const used = new Set<string>()
   return groups.flatMap(({ atomic, drafts }, group) =>
-    drafts.map((d): Write => {
+    drafts.map((d, index): Write => {
+      // Left open: which failure of a group with one key twice comes first (it has a case of its own), and what a
+      // batch answers that brings, under a key known from before, first another write and then the known one.
+      const token = `${prefix}${d.idempotency}`
+      const twice = atomic && drafts.slice(0, index).some((other) => other.idempotency === d.idempotency)
+      const noToken = d.idempotency === undefined || twice || (used.has(token) && model.remembers(token))
+      used.add(token)
       const key = `${prefix}${d.key}`
       const { condition } = d
       const ifRevision =
@@ -73,7 +80,7 @@ function toWrites(groups: DraftGroup[], prefix: string, model: ModelStore): Writ
         key,
         ...(d.time === undefined ? {} : { time: d.time }),
         ...(ifRevision === undefined ? {} : { ifRevision }),
-        ...(d.idempotency === undefined ? {} : { idempotencyKey: `${prefix}${d.idempotency}` }),
+        ...(noToken ? {} : { idempotencyKey: token }),
         ...(atomic ? { atomicGroup: group } : {}),
       }
       const ttl = d.ttlMs === undefined ? {} : { ttlMs: d.ttlMs }
@@ -82,7 +89,7 @@ function toWrites(groups: DraftGroup[], prefix: string, model: ModelStore): Writ
           ...common,
           ...ttl,
           op: 'put',
-          json: d.json,
+          json: atomic ? isolated(d.json) : d.json,
           ...(d.skipUnchanged ? { skipUnchanged: true } : {}),
         }
       if (d.op === 'increment') return { ...common, ...ttl, op: 'increment', by: d.by }
@@ -92,9 +99,18 @@ function toWrites(groups: DraftGroup[], prefix: string, model: ModelStore): Writ
   )
 }
 
-/** Numbers compare as numbers (1.50 = 1.5 after an increment); everything else as text. */
-const comparable = (json: string | null) =>
-  json !== null && /^-?\d/.test(json) ? canonicalDecimal(json) : json
+/** What a refused value does to its group has a case of its own. */
+const isolated = (json: string) => (json === '{' || json === '' ? '3' : json)
+
+/**
+ * Numbers compare as numbers (1.50 = 1.5 after an increment); everything else as text. A sum of more than 40 digits is
+ * kept as a double.
+ */
+function comparable(json: string | null): string | null {
+  if (json === null || !/^-?\d/.test(json)) return json
+  const exact = canonicalDecimal(json)
+  return exact.length > 40 ? String(Number(json)) : exact
+}
 
 function comparableResult(result: CommitResult | ModelResult): unknown {
   if (result.status === 'failed') return result.code
@@ -115,16 +131,14 @@ export function propertyCases(use: StoreCase): void {
           const prefix = `${use.key('p')}${++runs}/`
           const base = await store.head()
           const model = new ModelStore(base)
-          const atOfBatch = new Map<number, number>()
           const atOfRevision = new Map<number, number>()
-          for (const [index, groups] of drafted.entries()) {
+          for (const groups of drafted) {
             const writes = toWrites(groups, prefix, model)
             const expected = model.commit(writes)
             const results = await store.commit(writes)
             expect(results.map(comparableResult)).toEqual(expected.map(comparableResult))
             for (const r of results) {
               if (r.status !== 'applied' || r.repeated) continue
-              atOfBatch.set(index + 1, r.change.at)
               atOfRevision.set(r.change.revision, r.change.at)
             }
           }
@@ -145,7 +159,7 @@ export function propertyCases(use: StoreCase): void {
                 key,
                 e.revision,
                 comparable(e.json),
-                e.expiry && atOfBatch.get(e.expiry.batch)! + e.expiry.ttlMs,
+                e.expiry && atOfRevision.get(e.expiry.since)! + e.expiry.ttlMs,
               ])
               .sort(),
           )

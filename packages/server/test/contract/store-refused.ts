@@ -47,22 +47,19 @@ export function refusedCases(use: StoreCase): void {
       expect((await store.latestChanges(1)).changes[0]?.json).toBe(json)
     })
 
-    test.each(['{"a":', 'nope', '', 'NaN', '1 2', '"\u0000"', '"\ud800"'])(
-      '%j is refused alone',
-      async (json) => {
-        const { store } = use
-        const [a, b, c] = [use.key('a'), use.key('b'), use.key('c')]
-        const base = await store.head()
-        const results = await store.commit([put(a, '1'), put(b, json), put(c, '1')])
-        expect(results.map(brief)).toEqual(['applied', 'INVALID_VALUE', 'applied'])
-        expect([applied(results[0]).revision, applied(results[2]).revision]).toEqual([base + 1, base + 2])
-        const { entries } = await store.get([a, b, c])
-        expect([...entries.keys()].sort()).toEqual([a, c])
-        expect(await store.head()).toBe(base + 2)
-      },
-    )
+    test.each(['{"a":', 'nope', '', 'NaN', '1 2', '"\u0000"'])('%j is refused alone', async (json) => {
+      const { store } = use
+      const [a, b, c] = [use.key('a'), use.key('b'), use.key('c')]
+      const base = await store.head()
+      const results = await store.commit([put(a, '1'), put(b, json), put(c, '1')])
+      expect(results.map(brief)).toEqual(['applied', 'INVALID_VALUE', 'applied'])
+      expect([applied(results[0]).revision, applied(results[2]).revision]).toEqual([base + 1, base + 2])
+      const { entries } = await store.get([a, b, c])
+      expect([...entries.keys()].sort()).toEqual([a, c])
+      expect(await store.head()).toBe(base + 2)
+    })
 
-    test.each(['a\u0000b', 'a\ud800b'])('a key %j is refused alone', async (bad) => {
+    test.each(['a\u0000b'])('a key %j is refused alone', async (bad) => {
       const { store } = use
       const key = use.key()
       const results = await store.commit([
@@ -118,27 +115,29 @@ export function refusedCases(use: StoreCase): void {
         put(c, '2', { atomicGroup: 1 }),
         put(c, '3'),
       ])
-      expect(results.map(brief)).toEqual([
-        'applied',
-        'ATOMIC_ABORTED',
-        'INVALID_VALUE',
-        'ATOMIC_ABORTED',
-        'applied',
-      ])
+      const codes = results.map(brief)
+      expect([codes[0], codes[2], codes[4]]).toEqual(['applied', 'INVALID_VALUE', 'applied'])
+      // Which item of the group it was need not be known.
+      for (const i of [1, 3]) expect(['ATOMIC_ABORTED', 'INVALID_VALUE']).toContain(codes[i])
       expect((await entryOf(store, a))?.json).toBe('1')
       expect((await entryOf(store, c))?.json).toBe('3')
     })
 
     // A number a double rounds to 0, too fine for PostgreSQL's numeric type: a legal value all the same.
-    test('a number beyond numeric’s scale is kept, and an increment of it harms nobody', async () => {
-      const { store } = use
-      const [key, other] = [use.key(), use.key()]
-      await commitApplied(store, put(key, '1e-20000'))
-      const results = await store.commit([put(other, '1'), increment(key, '1'), increment(other, '1')])
-      expect([results[0], results[2]].map((r) => brief(r!))).toEqual(['applied', 'applied'])
-      expect(['NOT_A_NUMBER', 'applied', 'INVALID_VALUE']).toContain(brief(results[1]!))
-      expect((await entryOf(store, other))?.json).toBe('2')
-    })
+    test.each(['1e-20000', `0.${'0'.repeat(20_000)}1`])(
+      'a number beyond numeric’s scale is kept, and an increment of it harms nobody: %.20s',
+      async (json) => {
+        const { store } = use
+        const [key, other] = [use.key(), use.key()]
+        await commitApplied(store, put(key, json))
+        expect((await entryOf(store, key))?.json).toBe(json)
+        const results = await store.commit([put(other, '1'), increment(key, '1'), increment(other, '1')])
+        expect([results[0], results[2]].map((r) => brief(r!))).toEqual(['applied', 'applied'])
+        expect(brief(results[1]!)).toBe('NOT_A_NUMBER')
+        expect(brief(await commitOne(store, increment(other, '1e-20000')))).toBe('NOT_A_NUMBER')
+        expect((await entryOf(store, other))?.json).toBe('2')
+      },
+    )
 
     test('an increment by something that is no number is refused alone', async () => {
       const { store } = use

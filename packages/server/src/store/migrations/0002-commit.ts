@@ -31,6 +31,7 @@ create procedure livekv_commit(
 ) language plpgsql as $body$
 declare
   c_millisecond constant interval := interval '1 millisecond';
+  c_digits_max constant integer := 1000;
   v_n constant integer := cardinality(p_keys);
   v_base bigint;
   v_at timestamptz;
@@ -109,9 +110,11 @@ begin
           v_group_count := v_count;
         end if;
       end if;
-      continue when v_ops[i] = -1;
+      -- A failure that is repeated fails its group as it would have the first time.
+      v_failed := v_ops[i] = -2 or (v_ops[i] = -1 and p_groups[i] > 0
+        and v_note[i] like '"repeated",null,%' and v_note[i] not like '%["unchanged",%');
+      continue when v_ops[i] = -1 and not v_failed;
 
-      v_failed := v_ops[i] = -2;
       if not v_failed then
         if p_ops[i] <> 1 or p_conditions[i] is not null or p_skips[i] then
           if v_before > 0 then
@@ -147,6 +150,11 @@ begin
           if v_value !~ '^-?[0-9]+([.][0-9]+)?([eE][+-]?[0-9]+)?$' then
             v_failed := true;
             v_note[i] := '"not-a-number"';
+          elsif greatest(length(v_value), length(v_values[i])) > c_digits_max
+              or v_value || ' ' || v_values[i] ~ '[eE][+-]?[0-9]{4}' then
+            -- Past the scale of numeric; an error here would cost the whole batch its transaction.
+            v_failed := true;
+            v_note[i] := '"out-of-range"';
           else
             v_number := v_value::numeric + v_values[i]::numeric;
             if abs(v_number) > 1.7976931348623157e308 then
