@@ -118,7 +118,10 @@ export class KeyValue {
     return this.#committer.close()
   }
 
-  /** In this order: own writes are in the Tail before they are acknowledged; cache and bus may fail or lag. */
+  /**
+   * In this order (Rule: tail-before-ack): own writes are in the Tail before they are acknowledged; cache and
+   * bus may fail or lag.
+   */
   #committed(changes: readonly Change[], highestRevision: number): void {
     this.#hub.accept(changes)
     this.#hub.noteHead(highestRevision)
@@ -126,6 +129,7 @@ export class KeyValue {
     const items: CachedItem[] = []
     for (const change of changes) {
       const { key, revision } = change
+      // Rule: as-of-own-revision.
       if (change.json === null) items.push({ key, entry: null, revision, asOf: revision })
       else if (isEntry(change)) items.push({ key, entry: change, revision, asOf: revision })
     }
@@ -151,7 +155,7 @@ export class KeyValue {
     return { entry: change, revision: change.revision, asOf, source: 'cache' }
   }
 
-  /** The item, if it is still the latest known now. */
+  /** The item, if it is still the latest known now (Rule: check-when-answered; Rule: at-least). */
   #fromItem(
     item: CachedItem | undefined,
     key: string,
@@ -163,7 +167,8 @@ export class KeyValue {
     // Believed: so it is the latest up to `contiguous` as well.
     const asOf = Math.max(item.asOf, tail.contiguous)
     if (asOf < atLeast) return undefined
-    // Another instance's write that the bus has not brought yet: watchers get it now, and no later read less.
+    // Rules: found-enters-tail, found-is-shown. Another instance's write that the bus has not brought yet:
+    // watchers get it now, and no later read less.
     if (this.#isNews(item)) this.#hub.accept([changeBehind(item)])
     return { entry: item.entry, revision: item.revision, asOf, source }
   }

@@ -36,7 +36,8 @@ export async function catchUp(hub: Hub, sources: Sources): Promise<void> {
 }
 
 /**
- * Reads all that is watched and jumps to the lowest head it was read at. What began to be watched meanwhile is
+ * Rule: jump-rereads-watched. Reads all that is watched and jumps to the lowest head it was read at. What
+ * began to be watched meanwhile is
  * read too before the jump, which happens in the tick in which nothing is left to read: its snapshot may be older
  * than the jump.
  */
@@ -85,6 +86,7 @@ async function readKeys(
     const { head, entries, absent } = await store.get(keys.slice(i, i + GET_PAGE))
     seenAt(head)
     hub.accept([...entries.values()].map(changeOf))
+    // Rule: missing-is-deleted.
     for (const [key, revision] of absent) {
       if (revision > 0) hub.accept([deleteOf(key, revision)])
       else hub.acceptAsOf(deleteOf(key, head))

@@ -189,6 +189,7 @@ export class Hub implements Feed {
     }, this.#options.gapMs)
   }
 
+  /** Rule: poll-head. */
   #schedulePoll(): void {
     if (this.#closed) return
     this.#pollTimer = setTimeout(async () => {

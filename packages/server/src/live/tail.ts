@@ -34,7 +34,10 @@ export class Tail {
   readonly #maxBytes: number
   readonly #nodes = new Map<string, Node>()
   readonly #order = new RecencyList<Node>()
-  /** Revisions above `contiguous` that were seen. Not derived from the nodes: those keep only the latest per key. */
+  /**
+   * Revisions above `contiguous` that were seen. Rule: own-seen-set. Not derived from the nodes: those keep
+   * only the latest per key.
+   */
   readonly #seen = new Set<number>()
   /** Every node older than it has lost its value. */
   #oldestValue: Node | undefined
@@ -60,7 +63,10 @@ export class Tail {
     return this.#bytes
   }
 
-  /** Start from the end of the log: `newestFirst` without gaps down from `head`, read in one statement with it. */
+  /**
+   * Start from the end of the log (Rule: warm-head-first): `newestFirst` without gaps down from `head`, read
+   * in one statement with it.
+   */
   warm(head: number, newestFirst: readonly Change[]): void {
     this.floor = (newestFirst.at(-1)?.revision ?? head + 1) - 1
     this.contiguous = this.floor
@@ -69,7 +75,8 @@ export class Tail {
   }
 
   /**
-   * Takes a change from whatever source, in any order and any number of times. True: it is news, a watcher of the
+   * Rule: drop-older. Takes a change from whatever source, in any order and any number of times. True: it is
+   * news, a watcher of the
    * key must get it. What is at or below `contiguous`, or not above the key's revision here, is not.
    */
   enter(change: Change): boolean {
@@ -92,7 +99,7 @@ export class Tail {
     return change.revision > this.contiguous && this.#keep(change)
   }
 
-  /** The key's latest change, where the Tail alone can answer for it. */
+  /** The key's latest change, where the Tail alone can answer for it (Rule: tail-answers-above-floor). */
   get(key: string): Change | undefined {
     const node = this.#nodes.get(key)
     if (node === undefined || node.revision <= this.floor) return undefined
@@ -105,7 +112,10 @@ export class Tail {
     return this.#nodes.get(key)?.revision ?? 0
   }
 
-  /** Whether "the latest as of `asOf`" is still the latest up to `contiguous`. */
+  /**
+   * Whether "the latest as of `asOf`" is still the latest up to `contiguous` (Rules: believe-from-floor,
+   * believe-unless-newer).
+   */
   believes(key: string, asOf: number): boolean {
     if (asOf < this.floor || this.revisionOf(key) > asOf) return false
     return this.#absentAsOf.size === 0 || (this.#absentAsOf.get(key) ?? 0) <= asOf
@@ -125,7 +135,10 @@ export class Tail {
     this.#absentAsOf.set(key, Math.max(asOf, this.#absentAsOf.get(key) ?? 0))
   }
 
-  /** Goes on from a snapshot read at `head`: what came before is known only to those who read at or after it. */
+  /**
+   * Rule: jump-raises-floor. Goes on from a snapshot read at `head`: what came before is known only to those
+   * who read at or after it.
+   */
   jump(head: number): void {
     this.floor = Math.max(this.floor, head)
     if (head > this.contiguous) {
@@ -175,8 +188,10 @@ export class Tail {
   }
 
   /**
-   * The longest unchanged key goes and the floor rises to its revision, so that nothing older is believed of it.
-   * A revision above `contiguous` stays: raising the floor over a gap would forget the changes in the gap.
+   * Rule: evict-raises-floor. The longest unchanged key goes and the floor rises to its revision, so that
+   * nothing
+   * older is believed of it. Rule: keep-above-contiguous. A revision above `contiguous` stays: raising the
+   * floor over a gap would forget the changes in the gap.
    */
   #evict(): boolean {
     let node = this.#order.oldest

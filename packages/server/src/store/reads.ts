@@ -13,10 +13,15 @@ import {
 } from './rows.ts'
 import type { Change, Entry, ReadResult } from './store.ts'
 
-/** Reads of the latest state. Each takes the head in the same statement, so that it says as of when it is true. */
+/**
+ * Reads of the latest state. Rule: fill-one-statement. Each takes the head in the same statement, so that it
+ * says as of
+ * when it is true.
+ */
 
 /**
- * Of a key without an entry, the revision of its delete: the last of the two orders a key's changes are kept in
+ * Rule: absent-has-revision. Of a key without an entry, the revision of its delete: the last of the two
+ * orders a key's changes are kept in
  * (0001-log.ts).
  */
 const GET = {

@@ -16,9 +16,12 @@ import type { CommitResult, Write } from './store.ts'
  *             -> fence -> it landed: its stored answer | it did not and never will: send again
  *                      -> no fence by the deadline: COMMIT_UNKNOWN
  *
- * Rule: after a lost answer nothing is sent before the fence has answered.
- * Rule: a row per process start; a new instance id each time.
- * Rule: batch numbers only rise, also when the same writes are sent again.
+ * Rule: fence-first. After a lost answer nothing is sent before the fence has answered.
+ * Rule: row-per-start. A new instance id each time.
+ * Rule: number-above-last. Batch numbers only rise, also when the same writes are sent again.
+ * Rule: unknown-at-deadline. What is not settled by then is COMMIT_UNKNOWN, never a guess.
+ *
+ * test/model/ has the rules and shows for each what goes wrong without it.
  */
 export class Writer {
   readonly #database: Database

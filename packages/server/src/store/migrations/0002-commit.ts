@@ -4,11 +4,13 @@
  *   lock the counter row -> look (repeated idempotency tokens, state of keys) -> decide the items in order
  *   -> append to changes, upsert or delete in entries -> remember tokens -> raise the counter -> answer, commit
  *
- * Rule: lock first, then look. The lock is the first statement; everything else is a later statement, whose snapshot
+ * Rule: lock-first. The lock is the first statement; everything else is a later statement, whose snapshot
  * is taken after the lock was granted.
  *
- * Rule: fence. The writer's row is updated only for its present epoch and a batch number above the last one; else
- * LK001 undoes everything. The answer is stored in that row by the same transaction.
+ * Rules: epoch-under-lock, number-above-last, missing-row-refused. The writer's row is updated only for its
+ * present
+ * epoch and a batch number above the last one; else LK001 undoes everything. Rules: row-with-batch, whole-
+ * result. The answer is stored in that row by the same transaction.
  *
  * It is a procedure that commits before it answers, not a function: a client that stops between Execute and Sync, or
  * stops reading its answer, holds nothing. It costs the same.
@@ -240,6 +242,7 @@ begin
 end
 $body$;
 
+-- Rules: fence-raises-epoch, fence-under-lock.
 create procedure livekv_fence(p_writer uuid, inout p_epoch bigint, inout p_batch bigint, inout p_result text)
 language plpgsql as $body$
 begin

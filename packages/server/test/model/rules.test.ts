@@ -1,0 +1,30 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { FENCE_RULES } from './fence.rules.ts'
+import { READ_RULES } from './reads.rules.ts'
+
+const SOURCE = join(import.meta.dirname, '../../src')
+const README = join(import.meta.dirname, 'README.md')
+const rules = Object.entries({ ...READ_RULES, ...FENCE_RULES })
+
+/** Names behind `Rule:` or `Rules:` in the comments of the source. */
+function namedInSource(): Set<string> {
+  const files = readdirSync(SOURCE, { recursive: true, encoding: 'utf8' }).filter((file) =>
+    file.endsWith('.ts'),
+  )
+  const texts = files.map((file) => readFileSync(join(SOURCE, file), 'utf8'))
+  const lists = texts.flatMap((text) => [
+    ...text.matchAll(/\bRules?: ([a-z]+(?:-[a-z]+)+(?:, [a-z]+(?:-[a-z]+)+)*)/g),
+  ])
+  return new Set(lists.flatMap(([, names]) => names!.split(', ')))
+}
+
+test('every rule of the models is followed somewhere in the source, and every rule named there is one of theirs', () => {
+  expect([...namedInSource()].sort()).toEqual(rules.map(([name]) => name).sort())
+})
+
+test('the README has every rule as it stands', () => {
+  const readme = readFileSync(README, 'utf8')
+  for (const [name, sentence] of rules) expect(readme).toContain(`| \`${name}\` | ${sentence} |`)
+})
