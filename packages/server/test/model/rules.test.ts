@@ -13,7 +13,10 @@ function namedInSource(): Set<string> {
   const files = readdirSync(SOURCE, { recursive: true, encoding: 'utf8' }).filter((file) =>
     file.endsWith('.ts'),
   )
-  const texts = files.map((file) => readFileSync(join(SOURCE, file), 'utf8'))
+  // Comments as running text: a list of names may go on in the next line.
+  const texts = files.map((file) =>
+    readFileSync(join(SOURCE, file), 'utf8').replace(/\n\s*(?:\*|\/\/|--) /g, ' '),
+  )
   const lists = texts.flatMap((text) => [
     ...text.matchAll(/\bRules?: ([a-z]+(?:-[a-z]+)+(?:, [a-z]+(?:-[a-z]+)+)*)/g),
   ])

@@ -9,8 +9,8 @@
  *
  * Rules: epoch-under-lock, number-above-last, missing-row-refused. The writer's row is updated only for its
  * present
- * epoch and a batch number above the last one; else LK001 undoes everything. Rules: row-with-batch, whole-
- * result. The answer is stored in that row by the same transaction.
+ * epoch and a batch number above the last one; else LK001 undoes everything.
+ * Rules: row-with-batch, whole-result. The answer is stored in that row by the same transaction.
  *
  * It is a procedure that commits before it answers, not a function: a client that stops between Execute and Sync, or
  * stops reading its answer, holds nothing. It costs the same.
