@@ -78,8 +78,8 @@ async function candles(url: string, signal: AbortSignal): Promise<number> {
 }
 
 async function checkpoints(url: string): Promise<string> {
-  const status = (await (await fetch(`${url}/api/v1/status`)).json()) as { embedded?: Record<string, number> }
-  const { checkpoints = 0, longestCheckpointMs = 0 } = status.embedded ?? {}
+  const status = (await (await fetch(`${url}/api/v1/status`)).json()) as { engine?: Record<string, number> }
+  const { checkpoints = 0, longestCheckpointMs = 0 } = status.engine ?? {}
   return `${checkpoints}, the longest ${longestCheckpointMs.toFixed(0)} ms`
 }
 

@@ -34,6 +34,7 @@ export function addHealthRoutes(app: Express, context: HttpContext): void {
         version: VERSION,
         storeId: store.info.storeId,
         store: store.info.description,
+        ...(store.info.engine && { engine: store.info.engine }),
         revision: state.revision,
         contiguous,
         uptimeSeconds: Math.round(process.uptime()),

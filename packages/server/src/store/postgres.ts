@@ -34,7 +34,7 @@ const SERVER_VERSION_MIN = 150_000
 
 /** The Store on PostgreSQL: a server, or the embedded engine, which is one too. */
 export class PostgresStore implements Store {
-  readonly info: StoreInfo
+  readonly #info: StoreInfo
   readonly #database: Database
   readonly #models: Models
   readonly #writer: Writer
@@ -81,9 +81,14 @@ export class PostgresStore implements Store {
     this.#models = defineModels(database.sequelize)
     this.#writer = writer
     this.#partitions = partitions
-    this.info = info
+    this.#info = info
     this.#log = log
     this.#maintenance = this.#maintain()
+  }
+
+  get info(): StoreInfo {
+    const engine = this.#database.embedded?.stats
+    return engine ? { ...this.#info, engine } : this.#info
   }
 
   commit(writes: readonly Write[]): Promise<CommitResult[]> {

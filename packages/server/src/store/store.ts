@@ -115,6 +115,13 @@ export interface StoreInfo {
   storeId: string
   /** E.g. `PostgreSQL 17.5 (embedded, ./data)`. */
   description: string
+  /** Of the embedded engine only: during a checkpoint it answers nothing, so their number and length are told. */
+  engine?: Readonly<{
+    checkpoints: number
+    lastCheckpointMs: number
+    longestCheckpointMs: number
+    walBytesSinceCheckpoint: number
+  }>
 }
 
 /** What a read found, with the log's head read in the same statement: "as of `head` this was the latest". */
