@@ -269,6 +269,28 @@ export function commitCases(use: StoreCase): void {
         [c, '2'],
       ])
     })
+
+    test('a batch of plain deletes finds each key once', async () => {
+      const { store } = use
+      const [a, b] = [use.key('a'), use.key('b')]
+      await store.commit([put(a, '1'), put(b, '1')])
+      const base = await store.head()
+      const results = await store.commit([remove(a), remove(b), remove(a), remove(b), put(b, '2'), remove(b)])
+      expect(results.map(brief)).toEqual([
+        'applied',
+        'applied',
+        'unchanged 0',
+        'unchanged 0',
+        'applied',
+        'applied',
+      ])
+      expect((await logSince(store, base)).map((c) => [c.key, c.json])).toEqual([
+        [a, null],
+        [b, null],
+        [b, '2'],
+        [b, null],
+      ])
+    })
   })
 
   describe('atomic groups', () => {
