@@ -10,6 +10,9 @@ import type { Json } from './json.ts'
  *   watch -> acknowledgement -> snapshot frames, with changes between them -> changes, changes, …
  *   watch with `since` -> acknowledgement -> changes up to now (`current`) -> changes, changes, …
  *
+ * A snapshot may come again on a running watch, when this instance has lost its place in the log: it begins with the
+ * first snapshot frame after an `end` (or after the changes of a resume) and replaces everything, like the first one.
+ *
  * For every key of a watch the revisions shown only rise; one may be shown twice. Frames of one watch arrive in
  * order; watches of one socket are independent of each other.
  */
@@ -38,7 +41,10 @@ export interface WatchAnswer {
   storeId: string
 }
 
-/** Entries of the selection. All frames up to `end` are one snapshot: what is in none of them has no value. */
+/**
+ * Entries of the selection. All frames up to `end`, with the changes that come between them, are one snapshot: what
+ * is in none of them has no value.
+ */
 export interface SnapshotFrame {
   watch: string
   entries: Entry[]
@@ -52,7 +58,7 @@ export interface ChangesFrame {
   changes: Change[]
   /** Absent while a snapshot is under way. Opaque; covers everything shown before and with this frame. */
   cursor?: string
-  /** On the first frame after a resume: the watch is up to date now. */
+  /** Once after a resume, on the frame (perhaps without changes) with which the watch is up to date. */
   current?: true
 }
 
@@ -103,6 +109,8 @@ export interface LiveClientEvents {
 export interface LiveServerEvents {
   snapshot: (frame: SnapshotFrame) => void
   changes: (frame: ChangesFrame) => void
+  /** The server has ended the watch, e.g. SELECTION_TOO_LARGE once a prefix was read: nothing more of it comes. */
+  watchEnded: (notice: ErrorBody & { watch: string }) => void
   /** This instance is stopping: reconnect after a random part of `withinMs`. */
   goingAway: (notice: { withinMs: number }) => void
 }
