@@ -4,12 +4,12 @@ const { main, run } = require('./child.cjs')
 const { ROOT, ensureInstalled } = require('./install.cjs')
 const { ensurePages } = require('./pages.cjs')
 
-/** Ends when the server does, with its exit code. */
-function serve(args) {
+/** Runs a program that serves the pages; ends when it does, with its exit code. */
+function serve(program, args) {
   main(async () => {
     const node = await ensureInstalled()
     await ensurePages(node)
-    return run(node, [path.join(ROOT, 'packages/server/src/main.ts'), ...args], { cwd: ROOT, show: true })
+    return run(node, [path.join(ROOT, program), ...args], { cwd: ROOT, show: true })
   })
 }
 

@@ -32,7 +32,7 @@ export interface ImportSummary extends Written {
 
 export async function runImport(context: Context, job: ImportJob): Promise<ImportSummary> {
   const id = await fingerprint(job)
-  const { good, bad } = await check(context, job)
+  const { good, bad } = await checkRows(context, job)
   if (bad > 0 && !job.skipBad)
     throw new Failure(
       EXIT.failure,
@@ -43,17 +43,22 @@ export async function runImport(context: Context, job: ImportJob): Promise<Impor
   return { rows: good, skipped: bad, ...written }
 }
 
-async function fingerprint(job: ImportJob): Promise<string> {
-  const info = await stat(job.path).catch((error: NodeJS.ErrnoException) => {
+/** That there is one, and that it can be read twice. */
+export async function checkFile(path: string): Promise<void> {
+  const info = await stat(path).catch((error: NodeJS.ErrnoException) => {
     const why = error.code === 'ENOENT' ? 'does not exist' : `cannot be read (${error.code})`
-    throw new Failure(EXIT.failure, 'BAD_FILE', `The file ${job.path} ${why}. Check the path.`)
+    throw new Failure(EXIT.failure, 'BAD_FILE', `The file ${path} ${why}. Check the path.`)
   })
   if (!info.isFile())
     throw new Failure(
       EXIT.failure,
       'BAD_FILE',
-      `${job.path} is not a plain file, and an import reads it twice. Save it to a file first.`,
+      `${path} is not a plain file, and it is read twice. Save it to a file first.`,
     )
+}
+
+async function fingerprint(job: ImportJob): Promise<string> {
+  await checkFile(job.path)
   const hash = createHash('sha256').update(JSON.stringify(job.mapping))
   const utf8 = new TextDecoder('utf-8', { fatal: true })
   let bytes = 0
@@ -73,7 +78,11 @@ async function fingerprint(job: ImportJob): Promise<string> {
   return job.again ? randomUUID() : hash.digest('hex').slice(0, 32)
 }
 
-async function check(context: Context, job: ImportJob): Promise<{ good: number; bad: number }> {
+/** Names the bad rows, the first of them, on standard error. */
+export async function checkRows(
+  context: Context,
+  job: Pick<ImportJob, 'path' | 'rows' | 'skipBad'>,
+): Promise<{ good: number; bad: number }> {
   let good = 0
   let bad = 0
   for await (const row of job.rows()) {

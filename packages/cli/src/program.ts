@@ -6,6 +6,7 @@ import { addHistory } from './commands/history.ts'
 import { addImport } from './commands/import.ts'
 import { addList } from './commands/list.ts'
 import { addPut } from './commands/put.ts'
+import { addReplay } from './commands/replay.ts'
 import { addServe } from './commands/serve.ts'
 import { contextFrom, DEFAULT_URL } from './context.ts'
 
@@ -40,6 +41,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no such key, 4 conflict, 5 no ser
   addList(program, contextOf)
   addHistory(program, contextOf)
   addImport(program, contextOf)
+  addReplay(program, contextOf)
   addExport(program, contextOf)
   return program
 }

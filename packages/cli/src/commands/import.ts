@@ -5,46 +5,27 @@ import { usage } from '../failure.ts'
 import type { CsvMapping } from '../import-row.ts'
 import { type ImportSummary, runImport } from '../importer.ts'
 import { ndjsonRows } from '../ndjson-rows.ts'
-import { TIME_FORMATS, type TimeFormat } from '../time-text.ts'
+import { addCsvOptions, type CsvOptions, csvMapping } from './csv-options.ts'
 
-interface ImportOptions {
+interface ImportOptions extends CsvOptions {
   format?: 'csv' | 'ndjson'
-  key?: string
-  keyColumn?: string
-  keyPrefix: string
-  value?: string
-  values?: string
-  time?: string
-  timeFormat: TimeFormat
-  strings?: true
   skipBad?: true
   again?: true
 }
 
 export function addImport(program: Command, contextOf: ContextOf): void {
-  program
+  const command = program
     .command('import')
     .description('write the rows of a CSV file, or of an export, with their own times')
     .argument('<file>', 'CSV with a header line, or what "livekv export" wrote; UTF-8')
     .addOption(new Option('--format <format>', "default: by the file's name").choices(['csv', 'ndjson']))
-    .option('--key <name>', 'all rows are values of this key')
-    .option('--key-column <col>', 'the column that names the key')
-    .option('--key-prefix <text>', 'put before every key', '')
-    .option('--value <col>', 'the column with the value')
-    .option('--values <cols>', 'several, with commas: each becomes the key KEY.col')
-    .option('--time <col>', 'the column with the time (default: the time of the import)')
-    .addOption(
-      new Option('--time-format <format>', 's or ms: the times are numbers since 1970')
-        .choices(TIME_FORMATS)
-        .default('auto'),
-    )
-    .option('--strings', 'store every value as a string')
+  addCsvOptions(command, 'the time of the import')
     .option('--skip-bad', 'leave bad rows out instead of stopping')
     .option('--again', 'write every row even if this file was imported just before')
     .addHelpText('after', DETAILS)
     .action(async (path: string, options: ImportOptions, command: Command) => {
       const format = options.format ?? formatOf(path)
-      const mapping = format === 'csv' ? csvMapping(options) : notForNdjson(options)
+      const mapping = format === 'csv' ? mappingOf(options) : notForNdjson(options)
       const context = contextOf(command, TRANSFER_PATIENCE_MS)
       const summary = await runImport(context, {
         path,
@@ -78,23 +59,10 @@ function formatOf(path: string): 'csv' | 'ndjson' {
 }
 
 /** Undefined: no mapping was given, so the file must be an export. */
-function csvMapping(options: ImportOptions): CsvMapping | undefined {
+function mappingOf(options: ImportOptions): CsvMapping | undefined {
   const { key, keyColumn, value, values } = options
-  if ([key, keyColumn, value, values].every((option) => option === undefined)) return notForExports(options)
-  if ((key === undefined) === (keyColumn === undefined))
-    throw usage('Give either --key NAME (all rows are one key) or --key-column COL (a column names the key).')
-  if ((value === undefined) === (values === undefined))
-    throw usage('Give either --value COL or --values COL,COL: the columns with the values.')
-  const valueColumns = value === undefined ? values!.split(',').map((name) => name.trim()) : [value]
-  return {
-    key: key === undefined ? { column: keyColumn! } : { name: key },
-    keyPrefix: options.keyPrefix,
-    valueColumns,
-    isSplit: value === undefined,
-    timeColumn: options.time,
-    timeFormat: options.timeFormat,
-    asStrings: options.strings === true,
-  }
+  const isExport = [key, keyColumn, value, values].every((option) => option === undefined)
+  return isExport ? notForExports(options) : csvMapping(options)
 }
 
 function notForNdjson(options: ImportOptions): undefined {
