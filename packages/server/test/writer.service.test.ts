@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { LiveKVError } from '@livekv/protocol'
+import pg from 'pg'
 import pino from 'pino'
 import { afterEach, describe, expect, test } from 'vitest'
 import { PostgresStore } from '../src/store/postgres.ts'
@@ -242,5 +243,30 @@ describe('the log', () => {
     })
     expect((await store.history({ ...asked, from: floor + 1 })).changes.length).toBe(10)
     expect((await store.get(['old'])).entries.get('old')).toMatchObject({ json: '"kept"', revision: 1 })
+  })
+})
+
+describe('idempotency keys', () => {
+  test('are remembered over one turn of the tables and forgotten after two', async () => {
+    const url = await createTestDatabase()
+    const store = await open(url)
+    const client = new pg.Client({ connectionString: url })
+    await client.connect()
+    closing.push(() => client.end())
+    const turn = async () => {
+      await client.query(`update store set token_slot_since = now() - interval '1 hour'`)
+      await client.query('call livekv_rotate_tokens(60000)')
+    }
+    const write: Write = { op: 'increment', key: 'n', by: '1', idempotencyKey: 'once' }
+    const value = async () => (await store.get(['n'])).entries.get('n')?.json
+    await store.commit([write])
+    await turn()
+    await expect(store.commit([write])).resolves.toMatchObject([{ status: 'applied', repeated: true }])
+    expect(await value()).toBe('1')
+    await turn()
+    await store.commit([write])
+    expect(await value()).toBe('2')
+    await client.query('call livekv_rotate_tokens(60000)')
+    await expect(store.commit([write])).resolves.toMatchObject([{ repeated: true }])
   })
 })

@@ -6,9 +6,9 @@ import type { Change, CommitResult, Write } from './store.ts'
  * The arguments of `livekv_commit` for some writes, and the results read from its answer (migrations/0002-commit.ts
  * has the meaning of both).
  *
- * Several writes with one idempotency key in a batch are decided here: the first goes to the database, the others get
- * its result, or IDEMPOTENCY_MISMATCH. Where that would reach into or out of an atomic group, which may be undone, the
- * batch has to be cut into two commits (`cutAt`).
+ * Equal writes with one idempotency key in a batch are decided here: the first goes to the database, the others get its
+ * result. Where they are not equal, or that would reach into or out of an atomic group, which may be undone, the batch
+ * has to be cut into two commits (`cutAt`).
  */
 export interface Batch {
   readonly writes: readonly Write[]
@@ -29,8 +29,8 @@ type Note = [index: number, kind: string, ...rest: unknown[]]
 export function encodeBatch(writes: readonly Write[]): Batch {
   const sent: Write[] = []
   const hashes: (string | null)[] = []
-  /** For each write the place in `sent`, or the mismatch. */
-  const places: (number | 'mismatch')[] = []
+  /** For each write its place in `sent`. */
+  const places: number[] = []
   const tokens = new Map<string, number>()
   let cutAt: number | undefined
   let decided: CommitResult[] | undefined
@@ -45,8 +45,11 @@ export function encodeBatch(writes: readonly Write[]): Batch {
         if (places.indexOf(earlier) < start) cutAt ??= start
         else if (!same && (start > 0 || end < writes.length)) cutAt ??= start > 0 ? start : end
         else if (!same) decided ??= contradicted(writes, index)
+      } else if (!same) {
+        // Which of the two is the key's own only the database can tell: it decides them one after the other.
+        cutAt ??= index
       }
-      places.push(same ? earlier : 'mismatch')
+      places.push(earlier)
       continue
     }
     if (token !== undefined) tokens.set(token, sent.length)
@@ -66,8 +69,7 @@ export function encodeBatch(writes: readonly Write[]): Batch {
     decode: (answer) => {
       const results = decodeResults(sent, answer)
       const given = new Set<number>()
-      return places.map((place, index) => {
-        if (place === 'mismatch') return mismatch(writes[index]?.idempotencyKey ?? '')
+      return places.map((place) => {
         const result = results[place] as CommitResult
         const again = given.has(place)
         given.add(place)

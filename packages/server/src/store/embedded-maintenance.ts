@@ -3,7 +3,8 @@ import type { BackendRows } from './wire.ts'
 /**
  * Vacuum in pieces, since nothing else runs it in a single session: at most one table every so often, and only when
  * it pays. While it runs no statement does, so it is put off to a quiet spell as long as that is harmless; updates
- * that stay on their page clean up after themselves without it.
+ * that stay on their page clean up after themselves without it. No ANALYZE: every plan goes by an index (database.ts),
+ * with statistics or without.
  */
 
 const LOOK_EVERY_MS = 15_000
@@ -11,9 +12,6 @@ const LOOK_EVERY_MS = 15_000
 const DEAD_RATIO_BUSY = 0.5
 const DEAD_RATIO_QUIET = 0.1
 const DEAD_ROWS_MIN = 1000
-/** The plans hardly need statistics (all go by index), so they are renewed rarely and from a small sample. */
-const CHANGED_RATIO = 1
-const CHANGED_ROWS_MIN = 5000
 /** Transaction numbers wrap at two thousand million; a table that old is frozen, load or not. */
 const FREEZE_AGE = 200_000_000
 const FREEZE_AGE_BUSY = 1_000_000_000
@@ -47,14 +45,12 @@ export class Maintenance {
         s.n_dead_tup > ${DEAD_ROWS_MIN} + ${ratio} * s.n_live_tup
       from pg_class c join pg_stat_all_tables s on s.relid = c.oid
       where c.relkind in ('r', 't', 'm') and (age(c.relfrozenxid) > ${freezeAge}
-        or s.n_dead_tup > ${DEAD_ROWS_MIN} + ${ratio} * s.n_live_tup
-        or s.n_mod_since_analyze > ${CHANGED_ROWS_MIN} + ${CHANGED_RATIO} * s.n_live_tup and c.relkind = 'r')
+        or s.n_dead_tup > ${DEAD_ROWS_MIN} + ${ratio} * s.n_live_tup)
       order by age(c.relfrozenxid) > ${freezeAge} desc, s.n_dead_tup desc limit 1`).rows
     if (!row) return undefined
-    const [table, freeze, vacuum] = row
+    const [table, freeze] = row
     // Truncation would take a lock and shrink what grows again.
     if (freeze === 't') return `vacuum (freeze, truncate off) ${table}`
-    if (vacuum === 't') return `vacuum (truncate off, analyze) ${table}`
-    return `analyze ${table}`
+    return `vacuum (truncate off) ${table}`
   }
 }

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { LiveKVError } from '@livekv/protocol'
 import type { Logger } from 'pino'
-import { Op, QueryTypes } from 'sequelize'
+import { Op } from 'sequelize'
 import { readCandles } from './candles.ts'
 import { createDatabaseIfMissing } from './create-database.ts'
 import { Database, type DatabaseTarget, NotSentError, sqlStateOf } from './database.ts'
@@ -27,8 +27,9 @@ export interface PostgresStoreOptions {
 const PARTITION_SIZE = 4_000_000
 const COMMIT_DEADLINE_MS = 15_000
 const MAINTENANCE_MS = 1_000
+/** At least; at most twice that and ROTATE_EVERY_MS. */
 const IDEMPOTENCY_KEPT_MS = 15 * 60_000
-const IDEMPOTENCY_CHUNK = 500
+const ROTATE_EVERY_MS = 60_000
 const WRITERS_KEPT_MS = 7 * 86_400_000
 const SERVER_VERSION_MIN = 150_000
 
@@ -40,6 +41,7 @@ export class PostgresStore implements Store {
   readonly #writer: Writer
   readonly #partitions: Partitions
   readonly #log: Logger
+  #rotateAt = 0
   readonly #stop = new AbortController()
   readonly #maintenance: Promise<void>
 
@@ -171,10 +173,7 @@ export class PostgresStore implements Store {
         await sleep(MAINTENANCE_MS, undefined, { signal })
         await this.#database.maintain(() => this.#partitions.extend())
         await this.#database.maintain(() => this.#partitions.compact())
-        while (
-          !signal.aborted &&
-          (await this.#database.maintain(() => this.#forgetTokens())) >= IDEMPOTENCY_CHUNK
-        ) {}
+        await this.#rotateTokens()
         await this.#database.maintain(() => this.#writer.stayKnown())
         await this.#database.maintain(() => this.#forgetWriters())
       } catch (error) {
@@ -183,13 +182,11 @@ export class PostgresStore implements Store {
     }
   }
 
-  async #forgetTokens(): Promise<number> {
-    const rows = await this.#database.sequelize.query(
-      `delete from idempotency where token in (select token from idempotency
-         where at < clock_timestamp() - $1 * interval '1 millisecond' order by at limit $2) returning 1`,
-      { bind: [IDEMPOTENCY_KEPT_MS, IDEMPOTENCY_CHUNK], type: QueryTypes.SELECT },
-    )
-    return rows.length
+  /** Every so often, so that a backup which holds the lock is not asked for it all the time. */
+  async #rotateTokens(): Promise<void> {
+    if (performance.now() < this.#rotateAt) return
+    this.#rotateAt = performance.now() + ROTATE_EVERY_MS
+    await this.#database.run('bulk', ROTATE_TOKENS, [IDEMPOTENCY_KEPT_MS])
   }
 
   async #forgetWriters(): Promise<void> {
@@ -217,6 +214,8 @@ async function checkServer(database: Database): Promise<void> {
     )
   }
 }
+
+const ROTATE_TOKENS = { name: 'livekv-rotate-tokens', text: 'call livekv_rotate_tokens($1)' }
 
 const SERVER = {
   name: 'livekv-server',

@@ -136,14 +136,15 @@ export interface ReadResult {
  * Guarantees: `commit` resolves only after the batch is on disk; revisions are gap-free and in commit order over
  * all processes on one database; the writes of a batch are decided as if one after the other.
  * Does not: cache, retry a batch on a guess, or run anything unbounded: callers page.
- * Errors: a `LiveKVError` of STORE_FAILED (not applied), COMMIT_UNKNOWN (see `commit`), REVISION_COMPACTED.
+ * Errors: a `LiveKVError` of STORE_FAILED, COMMIT_UNKNOWN (both: see `commit`), REVISION_COMPACTED.
  * An implementer must serialise its own commits (one batch under way per instance) and let commits go before reads.
  */
 export interface Store {
   readonly info: StoreInfo
   /**
-   * One transaction, one round trip, results in the order of the writes. Rejects with STORE_FAILED when it is
-   * certain that nothing was applied and with COMMIT_UNKNOWN when that is not known at the deadline.
+   * One transaction, one round trip, results in the order of the writes. Rejects with STORE_FAILED and `outcome`
+   * `not-applied` when it is certain that nothing was applied, with COMMIT_UNKNOWN when that is not known at the
+   * deadline, and with STORE_FAILED and `outcome` `unknown` when the store itself failed for good meanwhile.
    */
   commit(writes: readonly Write[]): Promise<CommitResult[]>
   /** At most 1,000 keys. */

@@ -64,7 +64,7 @@ begin
     for v_row in
       select u.n, u.hash = i.hash as same, i.revision, i.note, i.at
         from unnest(p_tokens, p_hashes) with ordinality as u(token, hash, n)
-        join idempotency i on i.token = u.token
+        join idempotency i on i.token = u.token and i.slot in (0, 1)
     loop
       if v_row.same then
         v_ops[v_row.n] := -1;
@@ -223,11 +223,11 @@ begin
   end if;
 
   if p_tokens is not null then
-    insert into idempotency (token, hash, at, revision, note)
-    select r.token, r.hash, v_at, case when r.op > 0 then v_base + r.applied end, r.note from (
+    insert into idempotency (slot, token, hash, at, revision, note)
+    select s.token_slot, r.token, r.hash, v_at, case when r.op > 0 then v_base + r.applied end, r.note from (
       select u.token, u.hash, u.op, u.note, count(*) filter (where u.op > 0) over (order by u.n) as applied
         from unnest(p_tokens, p_hashes, v_ops, v_note) with ordinality as u(token, hash, op, note, n)
-    ) r where r.token is not null and r.op >= 0;
+    ) r cross join store s where r.token is not null and r.op >= 0;
   end if;
 
   p_result := format('[%s,%s,[%s]]', v_base, (extract(epoch from v_at) * 1000)::bigint, (
@@ -249,6 +249,22 @@ begin
   perform 1 from counter where id = 1 for update;
   update writers set epoch = epoch + 1 where instance = p_writer
     returning epoch, last_batch, result into p_epoch, p_batch, p_result;
+  commit;
+end
+$body$;
+
+create procedure livekv_rotate_tokens(p_kept_ms bigint) language plpgsql as $body$
+declare
+  v_slot smallint;
+begin
+  perform set_config('lock_timeout', '100ms', true);
+  perform 1 from counter where id = 1 for update;
+  update store set token_slot = 1 - token_slot, token_slot_since = clock_timestamp()
+   where token_slot_since < clock_timestamp() - p_kept_ms * interval '1 millisecond'
+    returning token_slot into v_slot;
+  if found then
+    execute format('truncate idempotency_%s', v_slot);
+  end if;
   commit;
 end
 $body$;
