@@ -1,9 +1,10 @@
 /**
  * Load from a process of its own: `node load.ts '{"url":…,"keys":1000,…}'` prints what it measured as JSON.
  *
- * The requests are made beforehand, so that what is measured is the server and not the making of requests.
+ * Over plain sockets, one request under way on each connection, a new random key each time: load tools that prepare
+ * their requests repeat few keys, and those that make each one anew take as much of the machine as the server.
  */
-import autocannon from 'autocannon'
+import { connect, type Socket } from 'node:net'
 
 export interface LoadPlan {
   url: string
@@ -18,46 +19,71 @@ export interface LoadPlan {
 
 export interface LoadResult {
   requestsPerSecond: number
+  /** Answers that were not 2xx. */
   errors: number
   p50Ms: number
   p99Ms: number
 }
 
-const PREPARED = 20_000
-
-function requests({ kind, keys, items = 1 }: LoadPlan): autocannon.Request[] {
+function requestMaker({ kind, keys, items = 1, url }: LoadPlan): () => string {
+  const { host } = new URL(url)
   const key = () => `key-${Math.floor(Math.random() * keys)}`
   const value = () => (2_000 + Math.random() * 1_000).toFixed(2)
-  const headers = { 'content-type': 'application/json' }
-  return Array.from({ length: Math.ceil(PREPARED / items) }, () => {
-    if (kind === 'get') return { method: 'GET', path: `/get/${key()}` }
-    if (kind === 'add')
-      return { method: 'POST', path: '/add', headers, body: `{"key":"${key()}","value":${value()}}` }
+  const post = (path: string, body: string) =>
+    `POST ${path} HTTP/1.1\r\nHost: ${host}\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`
+  if (kind === 'get') return () => `GET /get/${key()} HTTP/1.1\r\nHost: ${host}\r\n\r\n`
+  if (kind === 'add') return () => post('/add', `{"key":"${key()}","value":${value()}}`)
+  return () => {
     const writes = Array.from({ length: items }, () => `{"op":"put","key":"${key()}","value":${value()}}`)
-    return { method: 'POST', path: '/api/v1/batch', headers, body: `{"writes":[${writes.join(',')}]}` }
-  })
-}
-
-async function run(plan: LoadPlan): Promise<LoadResult> {
-  const prepared = requests(plan)
-  const result = await autocannon({
-    url: plan.url,
-    connections: plan.connections,
-    duration: plan.seconds,
-    requests: prepared,
-    // Each connection begins at a place of its own.
-    setupClient: (client) => {
-      const start = Math.floor(Math.random() * prepared.length)
-      client.setRequests([...prepared.slice(start), ...prepared.slice(0, start)])
-    },
-  })
-  return {
-    requestsPerSecond: result['2xx'] / result.duration,
-    errors: result.errors + result.non2xx,
-    p50Ms: result.latency.p50,
-    p99Ms: result.latency.p99,
+    return post('/api/v1/batch', `{"writes":[${writes.join(',')}]}`)
   }
 }
 
+async function run(plan: LoadPlan): Promise<LoadResult> {
+  const { hostname, port } = new URL(plan.url)
+  const make = requestMaker(plan)
+  const latencies: number[] = []
+  let errors = 0
+  const start = performance.now()
+  const end = start + plan.seconds * 1_000
+
+  const drive = (socket: Socket) =>
+    new Promise<void>((resolve, reject) => {
+      let answer = ''
+      let length = -1
+      let sentAt = 0
+      const send = () => {
+        sentAt = performance.now()
+        if (sentAt >= end) {
+          socket.destroy()
+          resolve()
+          return
+        }
+        answer = ''
+        length = -1
+        socket.write(make())
+      }
+      socket.setEncoding('latin1').on('data', (chunk: string) => {
+        answer += chunk
+        if (length < 0) {
+          const head = answer.indexOf('\r\n\r\n')
+          if (head < 0) return
+          length = head + 4 + Number(/content-length: (\d+)/i.exec(answer)?.[1])
+        }
+        if (answer.length < length) return
+        latencies.push(performance.now() - sentAt)
+        if (answer[9] !== '2') errors++
+        send()
+      })
+      socket.on('error', reject).on('connect', send)
+    })
+  const socket = () => connect({ host: hostname, port: Number(port), noDelay: true })
+  await Promise.all(Array.from({ length: plan.connections }, () => drive(socket())))
+
+  latencies.sort((a, b) => a - b)
+  const at = (q: number) => latencies[Math.floor(latencies.length * q)] ?? Number.NaN
+  const seconds = (performance.now() - start) / 1_000
+  return { requestsPerSecond: latencies.length / seconds, errors, p50Ms: at(0.5), p99Ms: at(0.99) }
+}
+
 process.stdout.write(`${JSON.stringify(await run(JSON.parse(process.argv[2] as string)))}\n`)
-process.exit(0)
