@@ -7,16 +7,26 @@ const { ROOT, ensureInstalled } = require('./install.cjs')
 
 const WEB = path.join(ROOT, 'packages', 'web')
 const STAMP = path.join(WEB, 'dist', '.sources')
-const SOURCES = ['packages/web', 'packages/protocol/src', 'package-lock.json']
+const CLIENT = path.join(ROOT, 'packages', 'client')
+const LIVEKV_JS = path.join(CLIENT, 'dist', 'livekv.js')
+const SOURCES = [
+  'packages/web',
+  'packages/protocol/src',
+  'packages/client/src',
+  'packages/client/scripts',
+  'package-lock.json',
+]
 const NOT_SOURCES = new Set(['dist', 'node_modules', 'test'])
 
-/** Builds the pages unless packages/web/dist was made from exactly the present sources. */
+/** Builds the pages and the browsers' client unless both were made from exactly the present sources. */
 async function ensurePages(node) {
   const sources = fingerprint()
-  if (read(STAMP) === sources) return
+  if (read(STAMP) === sources && fs.existsSync(LIVEKV_JS)) return
   console.log('Building the pages …')
   const built = await run(node, [viteProgram(), 'build', '--logLevel', 'warn'], { cwd: WEB })
   if (built.code !== 0) throw stepFailed('The pages could not be built (above).', built)
+  const client = await run(node, [path.join(CLIENT, 'scripts', 'build.mjs'), 'browser'], { cwd: CLIENT })
+  if (client.code !== 0) throw stepFailed('packages/client could not be built (above).', client)
   fs.writeFileSync(STAMP, sources)
 }
 
