@@ -20,9 +20,12 @@ import { createHttpServer } from './http/server.ts'
 import { stopServer } from './http/stop-server.ts'
 import { KeyValue } from './key-value.ts'
 import { Hub } from './live/hub.ts'
+import { LiveSockets } from './live/live-sockets.ts'
 import { RecentKeys } from './live/recent-keys.ts'
 import { attachSockets } from './live/socket.ts'
 import { Tail } from './live/tail.ts'
+import type { Watch } from './live/watch.ts'
+import { WatchAudience } from './live/watch-audience.ts'
 import { createLog, type Log } from './log.ts'
 import { openStore } from './store/open-store.ts'
 
@@ -65,7 +68,9 @@ export async function createApp(config: Config, log: Log = createLog(config)): P
   }
   try {
     const tail = new Tail({ maxEntries: config.tailMaxEntries, maxBytes: config.cacheMaxBytes })
-    const watched = { keys: () => [], prefixes: () => [''], known: () => recentKeys.known() }
+    const audience = new WatchAudience<Watch>()
+    // Everything, for the list of keys and the classic `update`; and keys by name, which may have no value to list.
+    const watched = { keys: () => audience.keys(), prefixes: () => [''], known: () => recentKeys.known() }
     const hub = new Hub({ store, tail, watched, log })
     running.push(() => hub.close())
     const recentKeys = new RecentKeys({ store, hub, limit: config.keysLimit, log })
@@ -97,6 +102,8 @@ export async function createApp(config: Config, log: Log = createLog(config)): P
     const sockets = attachSockets(server, {
       feed: hub,
       keyValue,
+      live: new LiveSockets({ hub, store, keyValue, audience, config, log }),
+      maxBodyBytes: config.maxBodyBytes,
       refusal: (request) => origins.refusal(request),
       parseKey: (key) => checkKey(key, config.maxKeyBytes),
       log,

@@ -79,6 +79,8 @@ export async function startClassicServer(
   const sockets = attachSockets(server, {
     feed: log,
     keyValue: log,
+    live: { serve() {}, close() {} },
+    maxBodyBytes: 1024 * 1024,
     refusal,
     parseKey: (key) => {
       if (typeof key === 'string' && key !== '' && key.length <= 512) return key

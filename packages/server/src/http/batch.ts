@@ -1,9 +1,11 @@
 /**
- * POST /api/v1/batch: many writes in one request, results in their order. Without `atomic` each item stands for
- * itself, and a refused one (even one that cannot be understood) leaves the others alone.
+ * Batches, as POST /api/v1/batch and as the event of the live protocol: many writes in one request, results in
+ * their order. Without `atomic` each item stands for itself, and a refused one (even one that cannot be understood)
+ * leaves the others alone.
  */
 import { LiveKVError } from '@livekv/protocol'
 import type { Express } from 'express'
+import type { KeyValue } from '../key-value.ts'
 import type { CommitResult, Write } from '../store/store.ts'
 import { sendJson } from './answer.ts'
 import { type JsonBody, readJsonObject } from './body.ts'
@@ -16,52 +18,58 @@ import { doneText, parseWrite, resultOrThrow } from './writes.ts'
 
 const OPS = ['put', 'delete', 'increment', 'touch'] as const
 
+/** Batches of several requests may meet in one commit, so a group's number is never used twice in a process. */
+let lastAtomicGroup = 0
+
+export type BatchContext = Pick<HttpContext, 'config'> & { keyValue: Pick<KeyValue, 'write'> }
+
 export function addBatchRoute(app: Express, context: HttpContext): void {
-  const { config, keyValue } = context
-  // Batches of several requests may meet in one commit, so a group's number is never used twice.
-  let lastAtomicGroup = 0
-
-  const parseItem = (item: JsonBody): Write => {
-    const { object } = item
-    if (typeof object !== 'object' || object === null || Array.isArray(object)) {
-      throw new LiveKVError('INVALID_REQUEST', `${shown(object)} must be an object {op, key, …}.`)
-    }
-    const op = OPS.find((candidate) => candidate === (object.op ?? 'put'))
-    if (op === undefined) {
-      throw new LiveKVError('INVALID_REQUEST', `op ${shown(object.op)} must be one of ${OPS.join(', ')}.`)
-    }
-    return parseWrite(op, checkKey(object.key, config.maxKeyBytes), item, config.maxValueBytes, ['op', 'key'])
-  }
-
   route(app, '/api/v1/batch', {
     async post(request, response) {
-      const body = await readJsonObject(request, config.maxBodyBytes)
-      const { items, atomic } = batchOf(body, config.maxBatchItems)
-      const parsed = items.map((item, index) => {
-        try {
-          return parseItem(item)
-        } catch (error) {
-          if (!(error instanceof LiveKVError)) throw error
-          if (atomic) throw culprit(error, index)
-          return error
-        }
-      })
-      const writes = parsed.filter((item) => !(item instanceof LiveKVError)) as Write[]
-      if (atomic) {
-        lastAtomicGroup++
-        for (const write of writes) write.atomicGroup = lastAtomicGroup
-      }
-      const results = writes.length === 0 ? [] : await keyValue.write(writes)
-      if (atomic) throwCulprit(writes, results)
-      let next = 0
-      const texts = parsed.map((item, index) => {
-        if (item instanceof LiveKVError)
-          return errorText(item, (items[index]!.object as { key?: unknown } | null)?.key)
-        return resultText(item, results[next++]!)
-      })
-      sendJson(response, 200, `{"results":[${texts.join(',')}]}`)
+      const body = await readJsonObject(request, context.config.maxBodyBytes)
+      sendJson(response, 200, await runBatch(body, context))
     },
   })
+}
+
+/** Resolves with the text of the answer; rejects with what the whole batch is refused for. */
+export async function runBatch(body: JsonBody, { config, keyValue }: BatchContext): Promise<string> {
+  const { items, atomic } = batchOf(body, config.maxBatchItems)
+  const parsed = items.map((item, index) => {
+    try {
+      return parseItem(item, config)
+    } catch (error) {
+      if (!(error instanceof LiveKVError)) throw error
+      if (atomic) throw culprit(error, index)
+      return error
+    }
+  })
+  const writes = parsed.filter((item) => !(item instanceof LiveKVError)) as Write[]
+  if (atomic) {
+    lastAtomicGroup++
+    for (const write of writes) write.atomicGroup = lastAtomicGroup
+  }
+  const results = writes.length === 0 ? [] : await keyValue.write(writes)
+  if (atomic) throwCulprit(writes, results)
+  let next = 0
+  const texts = parsed.map((item, index) => {
+    if (item instanceof LiveKVError)
+      return errorText(item, (items[index]!.object as { key?: unknown } | null)?.key)
+    return resultText(item, results[next++]!)
+  })
+  return `{"results":[${texts.join(',')}]}`
+}
+
+function parseItem(item: JsonBody, config: BatchContext['config']): Write {
+  const { object } = item
+  if (typeof object !== 'object' || object === null || Array.isArray(object)) {
+    throw new LiveKVError('INVALID_REQUEST', `${shown(object)} must be an object {op, key, …}.`)
+  }
+  const op = OPS.find((candidate) => candidate === (object.op ?? 'put'))
+  if (op === undefined) {
+    throw new LiveKVError('INVALID_REQUEST', `op ${shown(object.op)} must be one of ${OPS.join(', ')}.`)
+  }
+  return parseWrite(op, checkKey(object.key, config.maxKeyBytes), item, config.maxValueBytes, ['op', 'key'])
 }
 
 function batchOf(body: JsonBody, maxItems: number): { items: JsonBody[]; atomic: boolean } {

@@ -74,7 +74,7 @@ function skipString(text: string, start: number): number {
   return quote + 1
 }
 
-function skipValue(text: string, start: number): number {
+export function skipValue(text: string, start: number): number {
   const first = text.charCodeAt(start)
   if (first === QUOTE) return skipString(text, start)
   if (first === OPEN_BRACE || first === OPEN_BRACKET) {

@@ -23,13 +23,13 @@ export class ClassicEvent {
 
   /** For everybody. */
   get update(): EncodedPacket {
-    this.#update ??= new EncodedPacket('update', `{"data":${this.#data},"timestamp":${this.#timestamp}}`)
+    this.#update ??= EncodedPacket.event('update', `{"data":${this.#data},"timestamp":${this.#timestamp}}`)
     return this.#update
   }
 
   /** For those who subscribed to the key. */
   get valueUpdate(): EncodedPacket {
-    this.#valueUpdate ??= new EncodedPacket('valueUpdate', this.#data)
+    this.#valueUpdate ??= EncodedPacket.event('valueUpdate', this.#data)
     return this.#valueUpdate
   }
 }

@@ -6,14 +6,23 @@
  * kept, because they are the same for all (a server's frames are not masked).
  */
 
-/** One Socket.IO event packet, as text and as a WebSocket frame. */
+/** One Socket.IO packet, as text and as a WebSocket frame. */
 export class EncodedPacket {
   readonly text: string
   #frame: Buffer | undefined
 
+  constructor(text: string) {
+    this.text = text
+  }
+
   /** `payload` is the event's one argument, as JSON text. */
-  constructor(event: string, payload: string) {
-    this.text = `2["${event}",${payload}]`
+  static event(name: string, payload: string): EncodedPacket {
+    return new EncodedPacket(`2["${name}",${payload}]`)
+  }
+
+  /** The acknowledgement of the client's event `id`. */
+  static answer(id: number, payload: string): EncodedPacket {
+    return new EncodedPacket(`3${id}[${payload}]`)
   }
 
   get frame(): Buffer {

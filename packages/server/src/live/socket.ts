@@ -1,14 +1,23 @@
 import type { Server as HttpServer, IncomingMessage } from 'node:http'
-import { type ClassicClientEvents, type ClassicServerEvents, LiveKVError } from '@livekv/protocol'
+import { type ClassicClientEvents, type ClassicServerEvents, LiveKVError, PROTOCOL } from '@livekv/protocol'
 import type { Logger } from 'pino'
-import { Server } from 'socket.io'
+import { Server, type Socket } from 'socket.io'
+import { shown } from '../http/shown.ts'
 import type { KeyValue } from '../key-value.ts'
 import { Audience } from './audience.ts'
 import { serveClassic } from './classic.ts'
 import type { Feed } from './feed.ts'
+import type { LiveSockets } from './live-sockets.ts'
+import { textParser } from './text-parser.ts'
 
-/** Inbound only: the classic events carry nothing but a key. */
-const MAX_INBOUND_BYTES = 1024 * 1024
+/**
+ * What an event may be larger than the body limit before its connection is ended instead of answered: nothing can
+ * answer what was not read.
+ */
+const INBOUND_MARGIN_BYTES = 1024 * 1024
+/** Together under 10 s, within which either side notices a dead link; most of it for a slow one to answer in. */
+const PING_INTERVAL_MS = 3_000
+const PING_TIMEOUT_MS = 6_000
 /** How long clients have to answer the closing handshake before their connections are cut. */
 const CLOSE_GRACE_MS = 500
 const STOPPING = new LiveKVError(
@@ -19,6 +28,9 @@ const STOPPING = new LiveKVError(
 export interface SocketOptions {
   feed: Feed
   keyValue: Pick<KeyValue, 'get'>
+  /** Serves the sockets that name its protocol. */
+  live: Pick<LiveSockets, 'serve' | 'close'>
+  maxBodyBytes: number
   /** Why the page (if any) that sent this request may not connect. */
   refusal: (request: IncomingMessage) => LiveKVError | undefined
   /** Returns the key if it is one, else throws INVALID_KEY. */
@@ -42,15 +54,19 @@ export interface Sockets {
 
 /**
  * Socket.IO on the server's port under /socket.io/, with its client script. Attach it after the HTTP server's own
- * request handler. A socket that names a protocol (`auth.protocol`, else the query's) gets no classic events.
+ * request handler. A socket that names no protocol (`auth.protocol`, else the query's) gets the classic events, one
+ * that names a protocol gets that and nothing else.
  */
 export function attachSockets(server: HttpServer, options: SocketOptions): Sockets {
-  const { refusal, feed, log } = options
+  const { refusal, feed, live, log } = options
   const audience = new Audience()
   let closing = false
   const io = new Server<ClassicClientEvents, ClassicServerEvents>(server, {
     transports: ['polling', 'websocket'],
-    maxHttpBufferSize: MAX_INBOUND_BYTES,
+    maxHttpBufferSize: options.maxBodyBytes + INBOUND_MARGIN_BYTES,
+    pingInterval: PING_INTERVAL_MS,
+    pingTimeout: PING_TIMEOUT_MS,
+    parser: textParser,
     // Compressing the same value again for every poll costs more than it saves.
     httpCompression: false,
     allowRequest: (request, answer) => {
@@ -69,9 +85,10 @@ export function attachSockets(server: HttpServer, options: SocketOptions): Socke
       })
     }) as never,
   })
+  io.use((socket, next) => next(protocolError(protocolOf(socket))))
   io.on('connection', (socket) => {
-    const { auth, query } = socket.handshake
-    if ((auth.protocol ?? query.protocol) === undefined) serveClassic(socket, { ...options, audience })
+    if (protocolOf(socket) === undefined) serveClassic(socket, { ...options, audience })
+    else live.serve(socket)
   })
   const stopListening = feed.listen((changes) => audience.deliver(changes))
 
@@ -80,6 +97,9 @@ export function attachSockets(server: HttpServer, options: SocketOptions): Socke
     async close() {
       closing = true
       stopListening()
+      live.close()
+      // What was written last is on its way before the connections end.
+      await new Promise((resolve) => setImmediate(resolve))
       const { clients } = io.engine as unknown as { clients: Record<string, EngineClient> }
       const open = Object.values(clients).flatMap(({ transport }) => transport.socket ?? [])
       io.engine.close()
@@ -87,6 +107,22 @@ export function attachSockets(server: HttpServer, options: SocketOptions): Socke
       log.debug({ sockets: open.length }, 'sockets closed')
     },
   }
+}
+
+function protocolOf(socket: Socket): unknown {
+  const { auth, query } = socket.handshake
+  return auth.protocol ?? query.protocol
+}
+
+/** Socket.IO gives its message to the client as that of `connect_error`, and `data` beside it. */
+function protocolError(protocol: unknown): (Error & { data?: unknown }) | undefined {
+  if (protocol === undefined || String(protocol) === String(PROTOCOL)) return undefined
+  const error = new LiveKVError(
+    'INVALID_REQUEST',
+    `protocol ${shown(protocol)} is not spoken here: connect with auth {"protocol": ${PROTOCOL}}, or with none for the classic events.`,
+    { protocol: PROTOCOL },
+  )
+  return Object.assign(new Error(`${error.code}: ${error.message}`), { data: error.toBody() })
 }
 
 interface WebSocketLike {

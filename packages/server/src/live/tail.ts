@@ -149,6 +149,11 @@ export class Tail {
     this.#trim()
   }
 
+  /** Keys with a revision above it: all that changed since then, where `floor` is not above it. */
+  *keysSince(revision: number): Iterable<string> {
+    for (let node = this.#order.newest; node; node = node.older) if (node.revision > revision) yield node.key
+  }
+
   *keys(): Iterable<string> {
     for (let node = this.#order.newest; node; node = node.older) yield node.key
   }

@@ -1,0 +1,91 @@
+import type { Logger } from 'pino'
+import type { Socket } from 'socket.io'
+import type { Config } from '../config.ts'
+import type { KeyValue } from '../key-value.ts'
+import type { Store } from '../store/store.ts'
+import { StoreReads } from '../store-reads.ts'
+import type { Hub } from './hub.ts'
+import { LiveSocket } from './live-socket.ts'
+import type { Watch, WatchSources } from './watch.ts'
+import type { WatchAudience } from './watch-audience.ts'
+
+/** How old the cursor may be that a client holds of a watch in which nothing changes. */
+const CURSOR_REFRESH_MS = 15_000
+/** How long a watch with a cursor waits for this instance to come as far as the one it was on. */
+const RESUME_TIMEOUT_MS = 5_000
+/** Over so long clients spread their reconnecting when this instance stops. */
+const GOING_AWAY_WITHIN_MS = 2_000
+
+export interface LiveSocketsOptions {
+  hub: Hub
+  store: Pick<Store, 'info' | 'get' | 'list' | 'changesSince' | 'head'>
+  keyValue: Pick<KeyValue, 'write'>
+  audience: WatchAudience<Watch>
+  config: Config
+  log: Logger
+}
+
+/** What a socket works with. */
+export interface LiveOptions {
+  config: Config
+  keyValue: Pick<KeyValue, 'write'>
+  storeId: string
+  sources: WatchSources
+  log: Logger
+  onLeave(socket: LiveSocket): void
+}
+
+/** All sockets of the live protocol. */
+export class LiveSockets {
+  readonly #sockets = new Set<LiveSocket>()
+  readonly #options: LiveOptions
+  readonly #audience: WatchAudience<Watch>
+  readonly #stop: (() => void)[]
+
+  constructor({ hub, store, keyValue, audience, config, log }: LiveSocketsOptions) {
+    const reads = new StoreReads({ store, onRead: (_, head) => hub.noteHead(head) })
+    this.#audience = audience
+    this.#options = {
+      config,
+      keyValue,
+      storeId: store.info.storeId,
+      sources: {
+        hub,
+        store,
+        reads,
+        audience,
+        timeoutMs: RESUME_TIMEOUT_MS,
+        warn: (details, message) => log.warn(details, message),
+      },
+      log,
+      onLeave: (socket) => this.#sockets.delete(socket),
+    }
+    const refresh = setInterval(() => {
+      for (const watch of audience) watch.refreshCursor()
+    }, CURSOR_REFRESH_MS)
+    this.#stop = [
+      hub.listen((changes) => audience.deliver(changes)),
+      hub.onJump(() => {
+        for (const watch of audience) watch.noteJump()
+      }),
+      () => clearInterval(refresh),
+    ]
+  }
+
+  serve(socket: Socket): void {
+    this.#sockets.add(new LiveSocket(socket, this.#options))
+  }
+
+  stats(): { sockets: number; watches: number; slow: number; waiting: number } {
+    const stats = { sockets: this.#sockets.size, watches: this.#audience.size, slow: 0, waiting: 0 }
+    for (const socket of this.#sockets) if (socket.isSlow) stats.slow++
+    for (const watch of this.#audience) stats.waiting += watch.waiting
+    return stats
+  }
+
+  /** Tells everybody to go elsewhere; the connections are ended by their owner. */
+  close(): void {
+    for (const stop of this.#stop) stop()
+    for (const socket of this.#sockets) socket.goingAway(GOING_AWAY_WITHIN_MS)
+  }
+}
