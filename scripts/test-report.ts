@@ -24,7 +24,8 @@ export function addReport(file: string, exitCode: number | null, totals: Totals)
     const failedInOthers = totals.failed
     for (const test of assertionResults) {
       if (test.status === 'passed') totals.passed += 1
-      else if (test.status === 'failed') totals.failed += 1
+      // Pending: it had not ended when its process did.
+      else if (test.status === 'failed' || test.status === 'pending') totals.failed += 1
       else totals.skipped.push(`${relative(process.cwd(), name)} > ${test.fullName}`)
     }
     // A file that could not be loaded, or a hook that failed.

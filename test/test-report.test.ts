@@ -38,6 +38,14 @@ test('a file that could not be loaded has failed', () => {
   expect(totalsOf(1, files).failed).toBe(2)
 })
 
+test('a test whose process ended before it has failed', () => {
+  expect(totalsOf(1, [{ status: 'passed', tests: ['passed', 'pending'] }])).toEqual({
+    passed: 1,
+    failed: 1,
+    skipped: [],
+  })
+})
+
 test('an exit code that the report does not explain has failed', () => {
   expect(totalsOf(1, [{ status: 'passed', tests: ['passed'] }])).toMatchObject({ passed: 1, failed: 1 })
   expect(totalsOf(null, undefined).failed).toBe(1)
