@@ -23,7 +23,7 @@ else {
     input,
     logLevel: 'warn',
     platform: 'neutral',
-    external: ['socket.io-client'],
+    external: ['socket.io-client', 'socket.io-parser'],
     output: { file: join(DIST, 'index.js'), format: 'esm' },
   })
   await buildBrowser()

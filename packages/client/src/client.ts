@@ -13,6 +13,7 @@ import {
   type ReadOptions,
   Reads,
 } from './reads.ts'
+import type { Reviver } from './reviver.ts'
 import type { Selection } from './selection.ts'
 import { createValue, type Value } from './value.ts'
 import type { EntryOf, WatchChange, WatchEvent } from './watch-event.ts'
@@ -83,12 +84,17 @@ export interface Client {
   close(): void
 }
 
+export interface ClientOptions {
+  /** For all JSON of the server, and for what is kept of a value until it is written; see `exactNumbers`. */
+  reviver?: Reviver
+}
+
 /** `url` is the server's address, by default that of the page. */
-export function createClient(url?: string | URL): Client {
+export function createClient(url?: string | URL, options: ClientOptions = {}): Client {
   const base = url ?? (globalThis as { location?: { origin: string } }).location?.origin
   if (base === undefined)
     throw new TypeError('createClient needs the server’s address, such as http://localhost:8080.')
-  return new LiveClient(new URL(base))
+  return new LiveClient(new URL(base), options)
 }
 
 class LiveClient implements Client {
@@ -103,12 +109,12 @@ class LiveClient implements Client {
   #valuesLimit = 1_000
   #isClosed = false
 
-  constructor(url: URL) {
-    this.#http = new Http(url)
+  constructor(url: URL, { reviver }: ClientOptions) {
+    this.#http = new Http(url, reviver)
     this.#reads = new Reads(this.#http)
     this.#watches = new Watches(() => this.#connection.evaluate())
-    this.#writes = new Writes((writes, chars) => this.#sendBatch(writes, chars))
-    this.#connection = new Connection(url, {
+    this.#writes = new Writes((writes, chars) => this.#sendBatch(writes, chars), reviver)
+    this.#connection = new Connection(url, reviver, {
       up: (link) => {
         this.#watches.up(link)
         this.#writes.up()

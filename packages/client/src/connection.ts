@@ -3,6 +3,7 @@ import { Clock } from './clock.ts'
 import type { ConnectionState } from './connection-state.ts'
 import { Link, LinkLost } from './link.ts'
 import { onPageSignals } from './page-signals.ts'
+import type { Reviver } from './reviver.ts'
 
 /**
  * connect -> up (watches and writes go out again) -> frames … -> lost -> wait (longer each time, random) -> connect …
@@ -39,6 +40,7 @@ export interface ConnectionHandlers {
 export class Connection {
   readonly clock = new Clock()
   readonly #url: URL
+  readonly #reviver: Reviver | undefined
   readonly #handlers: ConnectionHandlers
   readonly #stopSignals: () => void
   readonly #ticking: ReturnType<typeof setInterval>
@@ -57,8 +59,9 @@ export class Connection {
   #tickedAt = performance.now()
   #closed = false
 
-  constructor(url: URL, handlers: ConnectionHandlers) {
+  constructor(url: URL, reviver: Reviver | undefined, handlers: ConnectionHandlers) {
     this.#url = url
+    this.#reviver = reviver
     this.#handlers = handlers
     this.#stopSignals = onPageSignals(() => this.#check())
     this.#ticking = setInterval(() => this.#tick(), TICK_MS)
@@ -111,7 +114,7 @@ export class Connection {
     this.#retrying = undefined
     if (this.#closed) return
     this.#triedMs = performance.now()
-    const link = new Link(this.#url, this.#failures % 3 === 2, {
+    const link = new Link(this.#url, this.#reviver, this.#failures % 3 === 2, {
       connected: () => {
         this.#upMs = performance.now()
         this.#excused = false

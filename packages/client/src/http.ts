@@ -1,5 +1,6 @@
 import type { ErrorCode } from '@livekv/protocol'
 import { isErrorBody, LiveKVError } from './error.ts'
+import type { Reviver } from './reviver.ts'
 
 const TIMEOUT_MS = 15_000
 
@@ -8,9 +9,11 @@ type Query = Record<string, string | number | undefined>
 /** The server's HTTP API. Everything that fails is a LiveKVError. */
 export class Http {
   readonly #base: string
+  readonly #reviver: Reviver | undefined
   readonly #closed = new AbortController()
 
-  constructor(url: URL) {
+  constructor(url: URL, reviver?: Reviver) {
+    this.#reviver = reviver
     this.#base = url.href.replace(/\/$/, '')
   }
 
@@ -56,7 +59,7 @@ export class Http {
       clearTimeout(timeout)
       signal.removeEventListener('abort', end)
     }
-    const answer = parsed(text)
+    const answer = parsed(text, this.#reviver)
     if (response.ok && answer !== undefined) return answer as T
     if (typeof answer === 'object' && answer !== null && isErrorBody(answer)) {
       if (absent !== undefined && answer.code === absent) return undefined as T
@@ -73,9 +76,9 @@ export function closedError(): LiveKVError {
   return new LiveKVError('CLIENT_CLOSED', 'The client was closed. Make a new one with createClient.')
 }
 
-function parsed(text: string): unknown {
+function parsed(text: string, reviver?: Reviver): unknown {
   try {
-    return JSON.parse(text)
+    return JSON.parse(text, reviver)
   } catch {
     return undefined
   }

@@ -8,6 +8,7 @@ import type {
 } from '@livekv/protocol'
 import { io, type Socket } from 'socket.io-client'
 import type { ClockSample } from './clock.ts'
+import { parserWith, type Reviver } from './reviver.ts'
 
 const PROTOCOL: typeof import('@livekv/protocol').PROTOCOL = 1
 const CONNECT_TIMEOUT_MS = 5_000
@@ -44,7 +45,7 @@ export class Link {
   readonly #timeout: ReturnType<typeof setTimeout>
   #over = false
 
-  constructor(url: URL, pollingFirst: boolean, handlers: LinkHandlers) {
+  constructor(url: URL, reviver: Reviver | undefined, pollingFirst: boolean, handlers: LinkHandlers) {
     this.#handlers = handlers
     this.#timeout = setTimeout(
       () => this.#end(`no connection within ${CONNECT_TIMEOUT_MS / 1000} s`),
@@ -58,6 +59,7 @@ export class Link {
       transports: pollingFirst ? transports.reverse() : transports,
       tryAllTransports: true,
       auth: { protocol: PROTOCOL },
+      ...(reviver && { parser: parserWith(reviver) }),
     })
     this.#socket = socket
     socket.on('connect', () => {

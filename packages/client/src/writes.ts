@@ -2,6 +2,7 @@ import type { ErrorBody, WriteAnswer } from '@livekv/protocol'
 import { isErrorBody, LiveKVError } from './error.ts'
 import { closedError } from './http.ts'
 import { LinkLost } from './link.ts'
+import type { Reviver } from './reviver.ts'
 import { Batcher, type Pending } from './write-batches.ts'
 import type { Write, WriteResult } from './write-options.ts'
 
@@ -28,6 +29,7 @@ export type SendBatch = (writes: Write[], chars: number) => Promise<BatchAnswer 
 
 export class Writes {
   readonly #send: SendBatch
+  readonly #reviver: Reviver | undefined
   readonly #batcher = new Batcher()
   /** In the order of issue, which is the order of their deadlines. */
   readonly #pending = new Set<Pending>()
@@ -39,17 +41,18 @@ export class Writes {
   #pause: ReturnType<typeof setTimeout> | undefined
   #deadline: ReturnType<typeof setTimeout> | undefined
 
-  constructor(send: SendBatch) {
+  constructor(send: SendBatch, reviver?: Reviver) {
     this.#send = send
+    this.#reviver = reviver
   }
 
   write(request: Write): Promise<WriteResult> {
-    return this.#queue([prepared(request)])[0]!
+    return this.#queue([prepared(request, this.#reviver)])[0]!
   }
 
   /** In one step: all are queued, or none. */
   writeMany(requests: readonly Write[]): Promise<WriteResult>[] {
-    return this.#queue(requests.map(prepared))
+    return this.#queue(requests.map((request) => prepared(request, this.#reviver)))
   }
 
   up(): void {
@@ -261,7 +264,7 @@ function unknownFate({ request: { op, key, idempotencyKey } }: Pending, why: str
 }
 
 /** The write as it will be sent, however often: what happens to the caller's objects later does not matter. */
-function prepared(request: Write): { request: Write; chars: number } {
+function prepared(request: Write, reviver?: Reviver): { request: Write; chars: number } {
   const { op, key, value } = request
   if (typeof key !== 'string' || key === '') {
     throw new LiveKVError('INVALID_KEY', `The key ${JSON.stringify(key)} must be a string that is not empty.`)
@@ -274,7 +277,7 @@ function prepared(request: Write): { request: Write; chars: number } {
       `The value of ${JSON.stringify(key)} is ${String(value)}, which JSON does not have. Use null, or delete the key.`,
     )
   }
-  return { request: JSON.parse(text), chars: text.length }
+  return { request: JSON.parse(text, reviver), chars: text.length }
 }
 
 /** `JSON.stringify` would make null of them. */
