@@ -4,9 +4,14 @@
  */
 import { describeExploration, explore } from './explorer.ts'
 import { fenceOmissions, readsOmissions } from './scenarios.ts'
+import { watchOmissions } from './watch.scenarios.ts'
 
 const wanted = process.argv.slice(2)
-for (const { rule, sentence, breaks, model } of [...readsOmissions(), ...fenceOmissions()]) {
+for (const { rule, sentence, breaks, model } of [
+  ...readsOmissions(),
+  ...watchOmissions(),
+  ...fenceOmissions(),
+]) {
   if (wanted.length > 0 && !wanted.includes(rule)) continue
   console.log(`${describeExploration(`without ${rule} (${sentence})`, explore(model, { until: breaks }))}\n`)
 }
