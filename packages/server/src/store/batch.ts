@@ -57,14 +57,16 @@ export function encodeBatch(writes: readonly Write[]): Batch {
     hashes.push(hash)
     sent.push(write)
   }
+  const conditions = conditionColumns(sent)
+  const plain = tokens.size === 0 && conditions[0] === null && sent.every(({ op }) => op === 'put')
   return {
     writes: sent,
     cutAt,
     decided: cutAt === undefined ? decided : undefined,
     values: [
-      ...columns(sent),
+      ...columns(sent, plain),
       ...(tokens.size > 0 ? [tokenColumn(sent), hashes] : [null, null]),
-      ...conditionColumns(sent),
+      ...conditions,
     ],
     decode: (answer) => {
       const results = decodeResults(sent, answer)
@@ -95,13 +97,13 @@ function contradicted(writes: readonly Write[], index: number): CommitResult[] {
   )
 }
 
-function columns(writes: readonly Write[]): unknown[] {
+function columns(writes: readonly Write[], plain: boolean): unknown[] {
   const values = writes.map((write) =>
     write.op === 'put' ? write.json : write.op === 'increment' ? write.by : null,
   )
   return [
     writes.map((write) => write.key),
-    writes.map((write) => OPS[write.op]),
+    plain ? null : writes.map((write) => OPS[write.op]),
     values,
     orNull(writes.map((write) => write.time ?? null)),
     orNull(writes.map((write) => ('ttlMs' in write ? (write.ttlMs ?? null) : null))),
