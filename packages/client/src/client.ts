@@ -4,30 +4,27 @@ import { Connection } from './connection.ts'
 import type { ConnectionState } from './connection-state.ts'
 import { LiveKVError } from './error.ts'
 import { closedError, Http } from './http.ts'
+import { type JsonCodec, plainJson } from './json-codec.ts'
 import { LinkLost } from './link.ts'
+import { JsonText } from './packet-parser.ts'
 import {
   type CandlesQuery,
+  type ChangesPage,
+  type ChangesQuery,
   type HistoryQuery,
+  type KeyList,
   type ListOptions,
   type Page,
   type ReadOptions,
   Reads,
 } from './reads.ts'
-import type { Reviver } from './reviver.ts'
 import type { Selection } from './selection.ts'
 import { createValue, type Value } from './value.ts'
 import type { EntryOf, WatchChange, WatchEvent } from './watch-event.ts'
 import { safely, Watcher } from './watcher.ts'
 import { Watches } from './watches.ts'
 import { MAX_CHARS } from './write-batches.ts'
-import type {
-  DeleteOptions,
-  IncrementOptions,
-  PutEntry,
-  PutOptions,
-  Write,
-  WriteResult,
-} from './write-options.ts'
+import type { DeleteOptions, IncrementOptions, PutEntry, PutOptions, WriteResult } from './write-options.ts'
 import { type BatchAnswer, Writes } from './writes.ts'
 
 /**
@@ -47,6 +44,10 @@ export interface Client {
   list<V = Json>(options?: ListOptions): AsyncIterable<EntryOf<V>>
   /** The key's changes, a page. */
   history(key: string, query?: HistoryQuery): Promise<Page<Change>>
+  /** The log of all keys, a page. */
+  changes(query?: ChangesQuery): Promise<ChangesPage>
+  /** Keys that have a value, bounded. */
+  keys(): Promise<KeyList>
   /** Open, high, low, close per interval, a page. A page can be short, even empty, and still have a `next`. */
   candles(key: string, query?: CandlesQuery): Promise<Page<Candle>>
 
@@ -85,8 +86,8 @@ export interface Client {
 }
 
 export interface ClientOptions {
-  /** For all JSON of the server, and for what is kept of a value until it is written; see `exactNumbers`. */
-  reviver?: Reviver
+  /** How values are read and written, by default as JavaScript does; `exactNumbers` keeps all digits. */
+  json?: JsonCodec
 }
 
 /** `url` is the server's address, by default that of the page. */
@@ -109,12 +110,12 @@ class LiveClient implements Client {
   #valuesLimit = 1_000
   #isClosed = false
 
-  constructor(url: URL, { reviver }: ClientOptions) {
-    this.#http = new Http(url, reviver)
+  constructor(url: URL, { json = plainJson }: ClientOptions) {
+    this.#http = new Http(url, json)
     this.#reads = new Reads(this.#http)
     this.#watches = new Watches(() => this.#connection.evaluate())
-    this.#writes = new Writes((writes, chars) => this.#sendBatch(writes, chars), reviver)
-    this.#connection = new Connection(url, reviver, {
+    this.#writes = new Writes((writes, chars) => this.#sendBatch(writes, chars), json)
+    this.#connection = new Connection(url, json, {
       up: (link) => {
         this.#watches.up(link)
         this.#writes.up()
@@ -148,6 +149,14 @@ class LiveClient implements Client {
 
   history(key: string, query: HistoryQuery = {}): Promise<Page<Change>> {
     return this.#reads.history(key, query)
+  }
+
+  changes(query: ChangesQuery = {}): Promise<ChangesPage> {
+    return this.#reads.changes(query)
+  }
+
+  keys(): Promise<KeyList> {
+    return this.#reads.keys()
   }
 
   candles(key: string, query: CandlesQuery = {}): Promise<Page<Candle>> {
@@ -278,20 +287,21 @@ class LiveClient implements Client {
     return queue
   }
 
-  async #sendBatch(writes: Write[], chars: number): Promise<BatchAnswer | ErrorBody> {
-    if (chars > MAX_CHARS) return this.#sendLarge(writes)
+  async #sendBatch(writes: readonly string[], chars: number): Promise<BatchAnswer | ErrorBody> {
+    const body = `{"writes":[${writes.join(',')}]}`
+    if (chars > MAX_CHARS) return this.#sendLarge(body)
     const { link } = this.#connection
     if (!link) throw new LinkLost()
-    return link.request('batch', { writes })
+    return link.request('batch', new JsonText(body))
   }
 
   /**
    * A single write above all measure goes over HTTP, which answers BODY_TOO_LARGE or VALUE_TOO_LARGE; a socket would
    * end without a word, and the write be sent again and again.
    */
-  async #sendLarge(writes: Write[]): Promise<BatchAnswer | ErrorBody> {
+  async #sendLarge(body: string): Promise<BatchAnswer | ErrorBody> {
     try {
-      return await this.#http.post<BatchAnswer>('/api/v1/batch', { writes })
+      return await this.#http.post<BatchAnswer>('/api/v1/batch', body)
     } catch (error) {
       if (!(error instanceof LiveKVError)) throw error
       const { code, message, details } = error

@@ -1,9 +1,9 @@
 import type { ChangesFrame, ErrorBody, SnapshotFrame } from '@livekv/protocol'
 import { Clock } from './clock.ts'
 import type { ConnectionState } from './connection-state.ts'
+import type { JsonCodec } from './json-codec.ts'
 import { Link, LinkLost } from './link.ts'
 import { onPageSignals } from './page-signals.ts'
-import type { Reviver } from './reviver.ts'
 
 /**
  * connect -> up (watches and writes go out again) -> frames … -> lost -> wait (longer each time, random) -> connect …
@@ -40,7 +40,7 @@ export interface ConnectionHandlers {
 export class Connection {
   readonly clock = new Clock()
   readonly #url: URL
-  readonly #reviver: Reviver | undefined
+  readonly #json: JsonCodec
   readonly #handlers: ConnectionHandlers
   readonly #stopSignals: () => void
   readonly #ticking: ReturnType<typeof setInterval>
@@ -59,9 +59,9 @@ export class Connection {
   #tickedAt = performance.now()
   #closed = false
 
-  constructor(url: URL, reviver: Reviver | undefined, handlers: ConnectionHandlers) {
+  constructor(url: URL, json: JsonCodec, handlers: ConnectionHandlers) {
     this.#url = url
-    this.#reviver = reviver
+    this.#json = json
     this.#handlers = handlers
     this.#stopSignals = onPageSignals(() => this.#check())
     this.#ticking = setInterval(() => this.#tick(), TICK_MS)
@@ -114,7 +114,7 @@ export class Connection {
     this.#retrying = undefined
     if (this.#closed) return
     this.#triedMs = performance.now()
-    const link = new Link(this.#url, this.#reviver, this.#failures % 3 === 2, {
+    const link = new Link(this.#url, this.#json, this.#failures % 3 === 2, {
       connected: () => {
         this.#upMs = performance.now()
         this.#excused = false

@@ -1,6 +1,6 @@
 import type { ErrorCode } from '@livekv/protocol'
 import { isErrorBody, LiveKVError } from './error.ts'
-import type { Reviver } from './reviver.ts'
+import type { JsonCodec } from './json-codec.ts'
 
 const TIMEOUT_MS = 15_000
 
@@ -9,11 +9,11 @@ type Query = Record<string, string | number | undefined>
 /** The server's HTTP API. Everything that fails is a LiveKVError. */
 export class Http {
   readonly #base: string
-  readonly #reviver: Reviver | undefined
+  readonly #json: JsonCodec
   readonly #closed = new AbortController()
 
-  constructor(url: URL, reviver?: Reviver) {
-    this.#reviver = reviver
+  constructor(url: URL, json: JsonCodec) {
+    this.#json = json
     this.#base = url.href.replace(/\/$/, '')
   }
 
@@ -25,11 +25,12 @@ export class Http {
     return this.#call<T>(`${path}?${new URLSearchParams(given)}`, {}, absent)
   }
 
-  async post<T>(path: string, body: unknown): Promise<T> {
+  /** `body` is JSON text. */
+  async post<T>(path: string, body: string): Promise<T> {
     return this.#call<T>(path, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(body),
+      body,
     })
   }
 
@@ -59,7 +60,7 @@ export class Http {
       clearTimeout(timeout)
       signal.removeEventListener('abort', end)
     }
-    const answer = parsed(text, this.#reviver)
+    const answer = parsed(text, this.#json)
     if (response.ok && answer !== undefined) return answer as T
     if (typeof answer === 'object' && answer !== null && isErrorBody(answer)) {
       if (absent !== undefined && answer.code === absent) return undefined as T
@@ -76,9 +77,9 @@ export function closedError(): LiveKVError {
   return new LiveKVError('CLIENT_CLOSED', 'The client was closed. Make a new one with createClient.')
 }
 
-function parsed(text: string, reviver?: Reviver): unknown {
+function parsed(text: string, json: JsonCodec): unknown {
   try {
-    return JSON.parse(text, reviver)
+    return json.parse(text)
   } catch {
     return undefined
   }

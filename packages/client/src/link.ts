@@ -8,7 +8,8 @@ import type {
 } from '@livekv/protocol'
 import { io, type Socket } from 'socket.io-client'
 import type { ClockSample } from './clock.ts'
-import { parserWith, type Reviver } from './reviver.ts'
+import type { JsonCodec } from './json-codec.ts'
+import { type JsonText, packetParser } from './packet-parser.ts'
 
 const PROTOCOL: typeof import('@livekv/protocol').PROTOCOL = 1
 const CONNECT_TIMEOUT_MS = 5_000
@@ -45,7 +46,7 @@ export class Link {
   readonly #timeout: ReturnType<typeof setTimeout>
   #over = false
 
-  constructor(url: URL, reviver: Reviver | undefined, pollingFirst: boolean, handlers: LinkHandlers) {
+  constructor(url: URL, json: JsonCodec, pollingFirst: boolean, handlers: LinkHandlers) {
     this.#handlers = handlers
     this.#timeout = setTimeout(
       () => this.#end(`no connection within ${CONNECT_TIMEOUT_MS / 1000} s`),
@@ -59,7 +60,7 @@ export class Link {
       transports: pollingFirst ? transports.reverse() : transports,
       tryAllTransports: true,
       auth: { protocol: PROTOCOL },
-      ...(reviver && { parser: parserWith(reviver) }),
+      parser: packetParser(json),
     })
     this.#socket = socket
     socket.on('connect', () => {
@@ -88,7 +89,7 @@ export class Link {
    */
   request<E extends Request>(
     event: E,
-    payload: Payload<E>,
+    payload: Payload<E> | JsonText,
     early?: (answer: Reply<E> | ErrorBody) => void,
   ): Promise<Reply<E> | ErrorBody> {
     return new Promise((resolve, reject) => {

@@ -40,6 +40,29 @@ export interface Page<T> {
   next?: string
 }
 
+export interface ChangesQuery {
+  /** After this revision; 0 (the default) is the beginning of the log. */
+  since?: number
+  prefix?: string
+  /** Up to 5,000; 100 without it. */
+  limit?: number
+  cursor?: string
+}
+
+/** A part of the log, ascending. Changes of other keys up to `through` are covered too: it is the next `since`. */
+export interface ChangesPage extends Page<Change> {
+  through: number
+  /** The last revision there is. */
+  head: number
+}
+
+export interface KeyList {
+  /** Most recently changed first. */
+  keys: string[]
+  /** There are more than the server lists (its setting `KEYS_LIMIT`). */
+  truncated: boolean
+}
+
 const MAX_KEYS = 1_000
 const MAX_PAGE = 1_000
 /** A request for keys stays well below the server's limit of a body, whatever is in them. */
@@ -60,7 +83,10 @@ export class Reads {
     const found = new Map<string, Entry>()
     for (const chunk of chunks([...new Set(keys)])) {
       const body = { keys: chunk, ...(atLeast !== undefined && { atLeast }) }
-      const { entries } = await this.#http.post<{ entries: Entry[] }>('/api/v1/entries/get', body)
+      const { entries } = await this.#http.post<{ entries: Entry[] }>(
+        '/api/v1/entries/get',
+        JSON.stringify(body),
+      )
       for (const entry of entries) found.set(entry.key, entry)
     }
     return found
@@ -86,6 +112,22 @@ export class Reads {
       { key, ...query },
     )
     return { items: changes, ...rest }
+  }
+
+  async changes(query: ChangesQuery): Promise<ChangesPage> {
+    const { changes, ...rest } = await this.#http.get<Omit<ChangesPage, 'items'> & { changes: Change[] }>(
+      '/api/v1/changes',
+      { since: 0, ...query },
+    )
+    return { items: changes, ...rest }
+  }
+
+  async keys(): Promise<KeyList> {
+    const { data, truncated = false } = await this.#http.get<{ data: string[]; truncated?: boolean }>(
+      '/keys',
+      {},
+    )
+    return { keys: data, truncated }
   }
 
   async candles(key: string, query: CandlesQuery): Promise<Page<Candle>> {

@@ -3,9 +3,11 @@ import type { Write, WriteResult } from './write-options.ts'
 
 /** A write that was issued and not yet decided. */
 export interface Pending {
-  readonly request: Write
-  /** Of its JSON text. */
-  readonly chars: number
+  readonly op: Write['op']
+  readonly key: string
+  readonly idempotencyKey: string
+  /** As it is sent, however often. */
+  readonly text: string
   /** When, by `performance.now()` and by `Date.now()`. */
   readonly issuedMs: number
   readonly issuedAt: number
@@ -32,7 +34,7 @@ export class Batcher {
   readonly #busy = new Set<string>()
 
   add(pending: Pending): void {
-    const { key } = pending.request
+    const { key } = pending
     const queue = this.#queues.get(key)
     if (queue) queue.push(pending)
     else this.#queues.set(key, [pending])
@@ -51,7 +53,7 @@ export class Batcher {
         batches.push([queue.shift()!])
       } else {
         const first = queue[0]!
-        if (open.length >= MAX_ITEMS || (open.length > 0 && chars + first.chars > MAX_CHARS)) {
+        if (open.length >= MAX_ITEMS || (open.length > 0 && chars + first.text.length > MAX_CHARS)) {
           batches.push(open)
           open = []
           chars = 0
@@ -59,10 +61,11 @@ export class Batcher {
         // The rest of a long queue waits: a key has one batch under way.
         let count = 0
         for (const pending of queue) {
-          const fits = open.length < MAX_ITEMS && (open.length === 0 || chars + pending.chars <= MAX_CHARS)
+          const fits =
+            open.length < MAX_ITEMS && (open.length === 0 || chars + pending.text.length <= MAX_CHARS)
           if (!fits || pending.isAlone) break
           open.push(pending)
-          chars += pending.chars
+          chars += pending.text.length
           count++
         }
         queue.splice(0, count)
@@ -78,18 +81,18 @@ export class Batcher {
   free(batch: readonly Pending[], again: readonly Pending[]): void {
     for (let index = again.length - 1; index >= 0; index--) {
       const pending = again[index]!
-      const queue = this.#queues.get(pending.request.key)
+      const queue = this.#queues.get(pending.key)
       if (queue) queue.unshift(pending)
-      else this.#queues.set(pending.request.key, [pending])
+      else this.#queues.set(pending.key, [pending])
     }
-    for (const { request } of batch) {
-      this.#busy.delete(request.key)
-      if (this.#queues.has(request.key)) this.#ready.add(request.key)
+    for (const { key } of batch) {
+      this.#busy.delete(key)
+      if (this.#queues.has(key)) this.#ready.add(key)
     }
   }
 
   remove(pending: Pending): void {
-    const { key } = pending.request
+    const { key } = pending
     const queue = this.#queues.get(key)
     const index = queue?.indexOf(pending) ?? -1
     if (!queue || index < 0) return

@@ -1,8 +1,8 @@
 import type { ErrorBody, WriteAnswer } from '@livekv/protocol'
 import { isErrorBody, LiveKVError } from './error.ts'
 import { closedError } from './http.ts'
+import type { JsonCodec } from './json-codec.ts'
 import { LinkLost } from './link.ts'
-import type { Reviver } from './reviver.ts'
 import { Batcher, type Pending } from './write-batches.ts'
 import type { Write, WriteResult } from './write-options.ts'
 
@@ -24,12 +24,14 @@ export interface BatchAnswer {
   results: WriteAnswer[]
 }
 
-/** Sends one batch. Rejects with LinkLost when nobody can say what became of it. */
-export type SendBatch = (writes: Write[], chars: number) => Promise<BatchAnswer | ErrorBody>
+/** Sends one batch, each write as JSON text, `chars` long together. Rejects with LinkLost when nobody can say what became of it. */
+export type SendBatch = (writes: readonly string[], chars: number) => Promise<BatchAnswer | ErrorBody>
+
+type Prepared = Pick<Pending, 'op' | 'key' | 'idempotencyKey' | 'text'>
 
 export class Writes {
   readonly #send: SendBatch
-  readonly #reviver: Reviver | undefined
+  readonly #json: JsonCodec
   readonly #batcher = new Batcher()
   /** In the order of issue, which is the order of their deadlines. */
   readonly #pending = new Set<Pending>()
@@ -41,18 +43,18 @@ export class Writes {
   #pause: ReturnType<typeof setTimeout> | undefined
   #deadline: ReturnType<typeof setTimeout> | undefined
 
-  constructor(send: SendBatch, reviver?: Reviver) {
+  constructor(send: SendBatch, json: JsonCodec) {
     this.#send = send
-    this.#reviver = reviver
+    this.#json = json
   }
 
   write(request: Write): Promise<WriteResult> {
-    return this.#queue([prepared(request, this.#reviver)])[0]!
+    return this.#queue([prepared(request, this.#json)])[0]!
   }
 
   /** In one step: all are queued, or none. */
   writeMany(requests: readonly Write[]): Promise<WriteResult>[] {
-    return this.#queue(requests.map((request) => prepared(request, this.#reviver)))
+    return this.#queue(requests.map((request) => prepared(request, this.#json)))
   }
 
   up(): void {
@@ -76,9 +78,9 @@ export class Writes {
     }
   }
 
-  #queue(writes: { request: Write; chars: number }[]): Promise<WriteResult>[] {
+  #queue(writes: readonly Prepared[]): Promise<WriteResult>[] {
     if (this.#isClosed) throw closedError()
-    const chars = writes.reduce((sum, write) => sum + write.chars, 0)
+    const chars = writes.reduce((sum, write) => sum + write.text.length, 0)
     if (this.#pending.size + writes.length > MAX_PENDING || this.#pendingChars + chars > MAX_PENDING_CHARS) {
       throw new LiveKVError(
         'OVERLOADED',
@@ -99,7 +101,7 @@ export class Writes {
             isDone: false,
           }
           this.#pending.add(pending)
-          this.#pendingChars += pending.chars
+          this.#pendingChars += pending.text.length
           this.#batcher.add(pending)
         }),
     )
@@ -124,12 +126,12 @@ export class Writes {
     let chars = 0
     for (const pending of batch) {
       pending.wasSent = true
-      chars += pending.chars
+      chars += pending.text.length
     }
     let answer: BatchAnswer | ErrorBody | LinkLost
     try {
       answer = await this.#send(
-        batch.map(({ request }) => request),
+        batch.map(({ text }) => text),
         chars,
       )
     } catch (error) {
@@ -166,7 +168,7 @@ export class Writes {
     for (let index = batch.length - 1; index >= 0; index--) {
       const pending = batch[index]!
       const result = results[index]
-      const { key } = pending.request
+      const { key } = pending
       if (result && !isErrorBody(result)) this.#settle(pending, result)
       else {
         const error = result
@@ -190,7 +192,7 @@ export class Writes {
     if (pending.isDone) return
     pending.isDone = true
     this.#pending.delete(pending)
-    this.#pendingChars -= pending.chars
+    this.#pendingChars -= pending.text.length
     if (outcome instanceof LiveKVError) pending.reject(outcome)
     else pending.resolve(outcome)
   }
@@ -247,7 +249,7 @@ function failure(body: ErrorBody, key: string): LiveKVError {
 function expired(pending: Pending): LiveKVError {
   const waited = `no acknowledgement within ${RETRY_FOR_MS / 60_000} minutes`
   if (pending.wasSent) return unknownFate(pending, waited)
-  const { op, key } = pending.request
+  const { op, key } = pending
   return new LiveKVError(
     'UNREACHABLE',
     `The ${op} of ${JSON.stringify(key)} was not applied: no connection within ${RETRY_FOR_MS / 60_000} minutes. Write it again when the server is reached.`,
@@ -255,7 +257,7 @@ function expired(pending: Pending): LiveKVError {
   )
 }
 
-function unknownFate({ request: { op, key, idempotencyKey } }: Pending, why: string): LiveKVError {
+function unknownFate({ op, key, idempotencyKey }: Pending, why: string): LiveKVError {
   return new LiveKVError(
     'COMMIT_UNKNOWN',
     `The fate of the ${op} of ${JSON.stringify(key)} is unknown (${why}): it may have been applied or not. Read the key, or write again with this idempotency key soon.`,
@@ -263,30 +265,23 @@ function unknownFate({ request: { op, key, idempotencyKey } }: Pending, why: str
   )
 }
 
-/** The write as it will be sent, however often: what happens to the caller's objects later does not matter. */
-function prepared(request: Write, reviver?: Reviver): { request: Write; chars: number } {
+/** What happens to the caller's objects later does not matter. */
+function prepared(request: Write, json: JsonCodec): Prepared {
   const { op, key, value } = request
   if (typeof key !== 'string' || key === '') {
     throw new LiveKVError('INVALID_KEY', `The key ${JSON.stringify(key)} must be a string that is not empty.`)
   }
-  const idempotencyKey = request.idempotencyKey ?? crypto.randomUUID()
-  const text = JSON.stringify({ ...request, idempotencyKey }, refuseNotJson)
   if (op === 'put' && (value === undefined || typeof value === 'function' || typeof value === 'symbol')) {
     throw new LiveKVError(
       'INVALID_VALUE',
       `The value of ${JSON.stringify(key)} is ${String(value)}, which JSON does not have. Use null, or delete the key.`,
     )
   }
-  return { request: JSON.parse(text, reviver), chars: text.length }
+  const idempotencyKey = request.idempotencyKey ?? newId()
+  return { op, key, idempotencyKey, text: json.stringify({ ...request, idempotencyKey }) }
 }
 
-/** `JSON.stringify` would make null of them. */
-function refuseNotJson(name: string, value: unknown): unknown {
-  if (typeof value === 'bigint' || (typeof value === 'number' && !Number.isFinite(value))) {
-    throw new LiveKVError(
-      'INVALID_VALUE',
-      `${name} is ${value}${typeof value === 'bigint' ? 'n' : ''}, which JSON does not have. Write it as a string.`,
-    )
-  }
-  return value
+/** 128 random bits. Not `randomUUID`, which browsers keep from pages that came over plain HTTP. */
+function newId(): string {
+  return Array.from(crypto.getRandomValues(new Uint32Array(4)), (part) => part.toString(36)).join('-')
 }
