@@ -1,8 +1,9 @@
-import { useSignal } from '@preact/signals'
+import { type Signal, useSignal } from '@preact/signals'
 import { CommandLine } from '../src/command-line.tsx'
 import { describeError, formatCount, t } from '../src/i18n.ts'
 import { curlLine } from '../src/links.ts'
 import { DeleteDialog } from './delete-dialog.tsx'
+import type { CloseDialog, OpenWrite } from './dialog-write.ts'
 import { EntryDialog } from './entry-dialog.tsx'
 import { KeyTable } from './key-table.tsx'
 import type { LiveEntries } from './live-entries.ts'
@@ -13,6 +14,8 @@ export function AdminPage({ entries }: { entries: LiveEntries }) {
   const search = useSignal('')
   const task = useSignal<Task | undefined>(undefined)
   const done = useSignal('')
+  const open = useSignal<readonly OpenWrite[]>([])
+  const failures = useSignal<readonly string[]>([])
   entries.version.value
 
   const total = entries.size()
@@ -21,9 +24,22 @@ export function AdminPage({ entries }: { entries: LiveEntries }) {
   const add = () => {
     task.value = { name: 'add' }
   }
-  const close = (message?: string) => {
+  const close: CloseDialog = (outcome) => {
     task.value = undefined
-    if (message) done.value = message
+    if (outcome === undefined) return
+    if ('done' in outcome) done.value = outcome.done
+    else void takeOver(outcome.open)
+  }
+  const takeOver = async (write: OpenWrite) => {
+    open.value = [...open.value, write]
+    try {
+      await write.acknowledged
+      done.value = write.done
+    } catch (error) {
+      const failure = t('admin.writeFailed', { key: write.key, reason: describeError(error) })
+      failures.value = [...failures.value, failure]
+    }
+    open.value = open.value.filter((one) => one !== write)
   }
 
   return (
@@ -36,6 +52,7 @@ export function AdminPage({ entries }: { entries: LiveEntries }) {
           </p>
         )}
       </div>
+      <Outcomes done={done.value} open={open.value} failures={failures} />
       {entries.error.value !== undefined && (
         <div class="card failure" role="alert">
           <h2>{t('admin.failed')}</h2>
@@ -102,16 +119,47 @@ export function AdminPage({ entries }: { entries: LiveEntries }) {
           }}
         />
       )}
-      <p class="done" role="status">
-        {done.value}
-      </p>
       {task.value?.name === 'add' && <EntryDialog entries={entries} onClose={close} />}
       {task.value?.name === 'edit' && (
         <EntryDialog entries={entries} keyName={task.value.key} onClose={close} />
       )}
-      {task.value?.name === 'delete' && (
-        <DeleteDialog entries={entries} keyName={task.value.key} onClose={close} />
-      )}
+      {task.value?.name === 'delete' && <DeleteDialog keyName={task.value.key} onClose={close} />}
+    </>
+  )
+}
+
+interface OutcomesProps {
+  done: string
+  open: readonly OpenWrite[]
+  failures: Signal<readonly string[]>
+}
+
+/** What became of the writes whose dialogs are closed. */
+function Outcomes({ done, open, failures }: OutcomesProps) {
+  return (
+    <>
+      <div role="status">
+        {open.map((write) => (
+          <p key={write} class="notice" data-waiting>
+            {t('admin.waiting', { key: write.key })}
+          </p>
+        ))}
+        {done && <p class="done">{done}</p>}
+      </div>
+      {failures.value.map((failure) => (
+        <div key={failure} class="notice failure" role="alert">
+          {failure}
+          <button
+            type="button"
+            class="small"
+            onClick={() => {
+              failures.value = failures.value.filter((one) => one !== failure)
+            }}
+          >
+            {t('form.close')}
+          </button>
+        </div>
+      ))}
     </>
   )
 }

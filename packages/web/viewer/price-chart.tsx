@@ -13,7 +13,7 @@ const MAX_DRAWN = 9e13
  * The chart spaces its points evenly and wants a rising whole second for each. Changes may come many to a second,
  * so a point's place in the list stands for its time, and the labels look the real one up.
  */
-export function PriceChart({ points }: { points: ReadonlySignal<Point[]> }) {
+export function PriceChart({ points }: { points: ReadonlySignal<readonly Point[]> }) {
   const place = useRef<HTMLDivElement>(null)
 
   useEffect(() => {
@@ -94,7 +94,7 @@ export function fractionDigits(text: string): number {
   return /\.(\d+)$/.exec(text)?.[1]?.length ?? 0
 }
 
-function describe(points: Point[]): string {
+function describe(points: readonly Point[]): string {
   const byValue = points.toSorted((a, b) => Number(a.text) - Number(b.text))
   const text = (point: Point | undefined) => (point ? formatDecimal(point.text) : '')
   return t('viewer.chartLabel', {
