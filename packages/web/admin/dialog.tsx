@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact'
-import { useEffect, useRef } from 'preact/hooks'
+import { useLayoutEffect, useRef } from 'preact/hooks'
 
 interface DialogProps {
   title: string
@@ -11,7 +11,8 @@ interface DialogProps {
 /** The browser's own modal dialog: it keeps the focus inside, closes on Escape, and gives the focus back. */
 export function Dialog({ title, onClose, onSubmit, children }: DialogProps) {
   const dialog = useRef<HTMLDialogElement>(null)
-  useEffect(() => {
+  // Not after the next frame, as useEffect would: what is typed until then belongs into the dialog.
+  useLayoutEffect(() => {
     const opener = document.activeElement
     const element = dialog.current!
     element.showModal()

@@ -74,6 +74,19 @@ test('an edit sends the digits that were written', async () => {
   expect(await app.valueText('big')).toBe('12345678901234567891.10')
 })
 
+test('a dialog has the focus at once: what is typed next goes into it', async () => {
+  await app.put('quick', '1')
+  const page = await browser.open(`${app.url}/admin`)
+  await page.locator(rowWith('quick', '1')).waitFor()
+  // Before the browser draws another frame.
+  const focused = await page.evaluate(`(async () => {
+    document.querySelector('${row('quick')} button').click()
+    for (let task = 0; task < 10; task++) await undefined
+    return document.activeElement.id
+  })()`)
+  expect(focused).toBe('entry-value')
+})
+
 test('an edit of what changed or went meanwhile asks before it overwrites', async () => {
   await app.put('moving', '1')
   const page = await browser.open(`${app.url}/admin`)
