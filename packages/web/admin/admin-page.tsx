@@ -21,8 +21,9 @@ export function AdminPage({ entries }: { entries: LiveEntries }) {
   const total = entries.size()
   const keys = entries.matching(search.value)
   const loaded = entries.loaded.value
-  const add = () => {
-    task.value = { name: 'add' }
+  const begin = (next: Task) => {
+    done.value = ''
+    task.value = next
   }
   const close: CloseDialog = (outcome) => {
     task.value = undefined
@@ -51,8 +52,12 @@ export function AdminPage({ entries }: { entries: LiveEntries }) {
             {countText(total, keys.length, search.value, entries.truncated.value)}
           </p>
         )}
+        <p class="done" role="status">
+          {done.value}
+        </p>
       </div>
-      <Outcomes done={done.value} open={open.value} failures={failures} />
+      <OpenWrites open={open.value} />
+      <Failures failures={failures} />
       {entries.error.value !== undefined && (
         <div class="card failure" role="alert">
           <h2>{t('admin.failed')}</h2>
@@ -81,7 +86,7 @@ export function AdminPage({ entries }: { entries: LiveEntries }) {
               search.value = event.currentTarget.value
             }}
           />
-          <button type="button" class="primary" onClick={add}>
+          <button type="button" class="primary" onClick={() => begin({ name: 'add' })}>
             {t('admin.add')}
           </button>
         </div>
@@ -111,12 +116,8 @@ export function AdminPage({ entries }: { entries: LiveEntries }) {
           key={search.value}
           entries={entries}
           keys={keys}
-          onEdit={(key) => {
-            task.value = { name: 'edit', key }
-          }}
-          onDelete={(key) => {
-            task.value = { name: 'delete', key }
-          }}
+          onEdit={(key) => begin({ name: 'edit', key })}
+          onDelete={(key) => begin({ name: 'delete', key })}
         />
       )}
       {task.value?.name === 'add' && <EntryDialog entries={entries} onClose={close} />}
@@ -128,40 +129,31 @@ export function AdminPage({ entries }: { entries: LiveEntries }) {
   )
 }
 
-interface OutcomesProps {
-  done: string
-  open: readonly OpenWrite[]
-  failures: Signal<readonly string[]>
+/** Writes whose dialogs were closed before the server answered. */
+function OpenWrites({ open }: { open: readonly OpenWrite[] }) {
+  return open.map((write) => (
+    <p key={write} class="notice" role="status" data-waiting>
+      {t('admin.waiting', { key: write.key })}
+    </p>
+  ))
 }
 
-/** What became of the writes whose dialogs are closed. */
-function Outcomes({ done, open, failures }: OutcomesProps) {
-  return (
-    <>
-      <div role="status">
-        {open.map((write) => (
-          <p key={write} class="notice" data-waiting>
-            {t('admin.waiting', { key: write.key })}
-          </p>
-        ))}
-        {done && <p class="done">{done}</p>}
-      </div>
-      {failures.value.map((failure) => (
-        <div key={failure} class="notice failure" role="alert">
-          {failure}
-          <button
-            type="button"
-            class="small"
-            onClick={() => {
-              failures.value = failures.value.filter((one) => one !== failure)
-            }}
-          >
-            {t('form.close')}
-          </button>
-        </div>
-      ))}
-    </>
-  )
+/** What became of those that failed. */
+function Failures({ failures }: { failures: Signal<readonly string[]> }) {
+  return failures.value.map((failure) => (
+    <div key={failure} class="notice failure" role="alert">
+      {failure}
+      <button
+        type="button"
+        class="small"
+        onClick={() => {
+          failures.value = failures.value.filter((one) => one !== failure)
+        }}
+      >
+        {t('form.close')}
+      </button>
+    </div>
+  ))
 }
 
 function countText(total: number, matching: number, search: string, truncated: boolean): string {

@@ -16,7 +16,13 @@ export function Dialog({ title, onClose, onSubmit, children }: DialogProps) {
     const opener = document.activeElement
     const element = dialog.current!
     element.showModal()
-    element.querySelector<HTMLElement>('[data-first]')?.focus()
+    const first = element.querySelector<HTMLElement>('[data-first]')
+    first?.focus()
+    if (first instanceof HTMLTextAreaElement) {
+      // One line is replaced by typing, a longer value is read from its beginning.
+      first.setSelectionRange(0, first.value.includes('\n') ? 0 : first.value.length)
+      first.scrollTop = 0
+    }
     return () => {
       element.close()
       if (opener instanceof HTMLElement && opener.isConnected) opener.focus()

@@ -58,8 +58,8 @@ export function formatDateTime(ms: number): string {
   return new Intl.DateTimeFormat(locale.value, { dateStyle: 'medium', timeStyle: 'medium' }).format(ms)
 }
 
-export function formatClock(ms: number): string {
-  return new Intl.DateTimeFormat(locale.value, { timeStyle: 'medium' }).format(ms)
+export function formatClock(ms: number, withSeconds = true): string {
+  return new Intl.DateTimeFormat(locale.value, { timeStyle: withSeconds ? 'medium' : 'short' }).format(ms)
 }
 
 /** A moment of this device's clock: the time of day, and the date if that is another day. */

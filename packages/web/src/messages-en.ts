@@ -115,7 +115,7 @@ export const en = {
   'copy.copy': 'Copy',
   'copy.copied': 'Copied',
   'copy.select': 'Press Ctrl+C',
-  'time.now': 'now',
+  'time.now': 'just now',
 
   'error.UNREACHABLE': 'The server could not be reached. Check that it runs and try again.',
   'error.OVERLOADED': 'The server is too busy just now. Try again in a moment.',

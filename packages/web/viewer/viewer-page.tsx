@@ -18,7 +18,7 @@ export function ViewerPage({
   const points = watched.points.value
   return (
     <>
-      <h1 class="key" dir="auto">
+      <h1 class={`key ${keyName.length > 60 ? 'long' : ''}`} dir="auto">
         {keyName}
       </h1>
       {watched.resetAt.value !== undefined && (
