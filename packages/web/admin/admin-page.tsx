@@ -21,6 +21,7 @@ export function AdminPage({ entries }: { entries: LiveEntries }) {
   const total = entries.size()
   const keys = entries.matching(search.value)
   const loaded = entries.loaded.value
+  const truncated = entries.truncated.value
   const begin = (next: Task) => {
     done.value = ''
     task.value = next
@@ -49,7 +50,7 @@ export function AdminPage({ entries }: { entries: LiveEntries }) {
         <h1>{t('admin.heading')}</h1>
         {loaded && (
           <p class="quiet" role="status" data-count={total}>
-            {countText(total, keys.length, search.value, entries.truncated.value)}
+            {countText(total, keys.length, search.value, truncated)}
           </p>
         )}
         <p class="done" role="status">
@@ -101,6 +102,7 @@ export function AdminPage({ entries }: { entries: LiveEntries }) {
       {loaded && total > 0 && keys.length === 0 && (
         <div class="card">
           <p>{t('admin.noMatch', { search: search.value })}</p>
+          {truncated && <p>{t('admin.onlyRecent', { count: formatCount(total) })}</p>}
           <button
             type="button"
             onClick={() => {
@@ -158,7 +160,12 @@ function Failures({ failures }: { failures: Signal<readonly string[]> }) {
 
 function countText(total: number, matching: number, search: string, truncated: boolean): string {
   const count = formatCount(total)
-  if (search) return t('admin.matching', { count: formatCount(matching), total: count })
+  if (search) {
+    return t(truncated ? 'admin.matchingRecent' : 'admin.matching', {
+      count: formatCount(matching),
+      total: count,
+    })
+  }
   if (truncated) return t('admin.truncated', { count })
   return t(total === 1 ? 'admin.count_one' : 'admin.count_other', { count })
 }

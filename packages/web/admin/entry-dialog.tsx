@@ -72,6 +72,7 @@ export function EntryDialog({ entries, keyName, onClose }: EntryDialogProps) {
             id="entry-key"
             data-first
             value={key.value}
+            readOnly={isOpen}
             autocomplete="off"
             autocapitalize="off"
             spellcheck={false}
@@ -93,6 +94,7 @@ export function EntryDialog({ entries, keyName, onClose }: EntryDialogProps) {
           data-first={adding ? undefined : true}
           rows={Math.min(12, Math.max(3, typed.value.split('\n').length))}
           value={typed.value}
+          readOnly={isOpen}
           autocomplete="off"
           autocapitalize="off"
           spellcheck={false}

@@ -1,5 +1,7 @@
 export const en = {
   'app.tagline': 'Values that move, live',
+  'app.rounds':
+    'This browser shortens numbers, also those you save: 18.930 becomes 18.93. A browser from 2025 or later keeps all digits.',
   'nav.admin': 'All keys',
   'nav.viewer': 'Watch',
   'switch.language': 'Language',
@@ -46,6 +48,8 @@ export const en = {
   'admin.count_other': '{count} keys',
   'admin.truncated': 'the most recent {count} keys',
   'admin.matching': '{count} of {total} match',
+  'admin.matchingRecent': '{count} of the most recent {total} match',
+  'admin.onlyRecent': 'Only the most recent {count} keys are listed and searched.',
   'admin.search': 'Search keys',
   'admin.add': 'Add key',
   'admin.loading': 'Reading the keys…',

@@ -2,6 +2,8 @@ import type { MessageKey } from './messages-en.ts'
 
 export const vi: Record<MessageKey, string> = {
   'app.tagline': 'Giá trị chuyển động, trực tiếp',
+  'app.rounds':
+    'Trình duyệt này rút gọn các số, kể cả số bạn lưu: 18.930 thành 18.93. Trình duyệt từ năm 2025 trở đi giữ đủ các chữ số.',
   'nav.admin': 'Tất cả khóa',
   'nav.viewer': 'Theo dõi',
   'switch.language': 'Ngôn ngữ',
@@ -48,6 +50,8 @@ export const vi: Record<MessageKey, string> = {
   'admin.count_other': '{count} khóa',
   'admin.truncated': '{count} khóa mới nhất',
   'admin.matching': '{count} trên {total} khớp',
+  'admin.matchingRecent': '{count} trên {total} khóa mới nhất khớp',
+  'admin.onlyRecent': 'Chỉ {count} khóa mới nhất được liệt kê và tìm kiếm.',
   'admin.search': 'Tìm khóa',
   'admin.add': 'Thêm khóa',
   'admin.loading': 'Đang đọc danh sách khóa…',

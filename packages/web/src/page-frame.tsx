@@ -3,6 +3,9 @@ import { language, t } from './i18n.ts'
 import { THEMES, theme } from './theme.ts'
 import './styles.css'
 
+/** Without it the client cannot keep a number as it was written. */
+const ROUNDS_NUMBERS = !('rawJSON' in JSON)
+
 interface PageFrameProps {
   page: 'admin' | 'viewer'
   badge?: ComponentChildren
@@ -31,7 +34,10 @@ export function PageFrame({ page, badge, children }: PageFrameProps) {
         </div>
       </header>
       {badge}
-      <main class={page}>{children}</main>
+      <main class={page}>
+        {ROUNDS_NUMBERS && <p class="notice">{t('app.rounds')}</p>}
+        {children}
+      </main>
     </>
   )
 }

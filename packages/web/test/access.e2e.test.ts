@@ -33,9 +33,7 @@ async function expectAccessible(page: Page): Promise<void> {
 
 test.each([
   ['desktop, English, light', { ...DESKTOP, colorScheme: 'light' }],
-  ['desktop, Vietnamese, dark', { ...DESKTOP, colorScheme: 'dark', locale: 'vi-VN' }],
-  ['phone, Vietnamese, light', { ...PHONE, colorScheme: 'light' }],
-  ['phone, English, dark', { ...PHONE, colorScheme: 'dark', locale: 'en-US' }],
+  ['phone, Vietnamese, dark', { ...PHONE, colorScheme: 'dark' }],
 ] as const)('axe finds nothing on any page: %s', async (_name, options) => {
   for (const [path, ready] of [
     ['/viewer/gold', '.chart canvas'],

@@ -65,3 +65,21 @@ test('with too many keys to watch them all, the list comes again and the rows st
   await app.put('n.05171', '0')
   await later.locator(rowWith('n.05171', '0')).waitFor()
 })
+
+test('a list that the server cuts says so, and its rows are live', async () => {
+  const small = await runApp({ KEYS_LIMIT: '2' })
+  try {
+    await small.putMany(['a', 'b', 'c'])
+    const page = await browser.open(`${small.url}/admin`)
+    await page.getByText('the most recent 2 keys', { exact: true }).waitFor()
+    await page.locator(rowWith('c', '2')).waitFor()
+    await small.put('c', '3')
+    await page.locator(rowWith('c', '3')).waitFor()
+    await page.getByLabel('Search keys').fill('a')
+    await page.getByText('0 of the most recent 2 match').waitFor()
+    await page.getByText('Only the most recent 2 keys are listed and searched.').waitFor()
+  } finally {
+    await browser.closePages()
+    await small.close()
+  }
+})

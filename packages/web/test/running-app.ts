@@ -24,7 +24,7 @@ export interface RunningApp {
   close(): Promise<void>
 }
 
-export async function runApp(): Promise<RunningApp> {
+export async function runApp(settings: Record<string, string> = {}): Promise<RunningApp> {
   await ensurePages(process.execPath)
   const directory = await mkdtemp(join(tmpdir(), 'livekv-web-'))
   const port = await freePort()
@@ -75,6 +75,7 @@ export async function runApp(): Promise<RunningApp> {
         PORT: String(port),
         DATA_DIR: join(directory, String(generation)),
         LOG_LEVEL: 'silent',
+        ...settings,
       })
       app = await createApp(config)
     },

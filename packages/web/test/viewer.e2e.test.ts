@@ -224,3 +224,12 @@ test('the viewer says when the server is gone, and goes on from where it was; an
   const complaints = browser.complaints.splice(0)
   expect(complaints.filter((text) => !/ERR_CONNECTION|WebSocket|status of 503/.test(text))).toEqual([])
 })
+
+test('a browser that cannot keep digits says so', async () => {
+  await app.put('digits', '18.930')
+  const page = await browser.open('about:blank')
+  await page.addInitScript('delete JSON.rawJSON')
+  await page.goto(`${app.url}/viewer/digits`)
+  await waitForValue(page, '18.93')
+  await page.getByText('This browser shortens numbers').waitFor()
+})
