@@ -197,11 +197,13 @@ describe('the viewer', () => {
   })
 })
 
-test('the viewer says when the server is gone, and goes on from where it was; another store is told', async () => {
+test('the pages say when the server is gone, and go on from where they were; another store is told', async () => {
   await app.put('gold', '1')
   const page = await browser.open(`${app.url}/viewer/gold`)
   await waitForValue(page, '1')
   await page.locator('[data-connection=live]').waitFor()
+  const admin = await browser.open(`${app.url}/admin`)
+  await admin.locator('tr[data-key=gold] [data-value="1"]').waitFor()
   await app.stop()
   await page.locator('[data-connection=offline]').waitFor()
   await page.getByText(/^Offline since .*, showing the last known value$/).waitFor()
@@ -210,6 +212,7 @@ test('the viewer says when the server is gone, and goes on from where it was; an
   await app.put('gold', '2')
   await page.locator('[data-connection=live]').waitFor()
   await waitForValue(page, '2')
+  await admin.locator('tr[data-key=gold] [data-value="2"]').waitFor()
   expect(await page.locator('[data-reset]').count()).toBe(0)
 
   // Another store starts its revisions anew: what was shown of the old one is void.
@@ -217,9 +220,11 @@ test('the viewer says when the server is gone, and goes on from where it was; an
   await app.start(true)
   await page.locator('[data-absent=never]').waitFor()
   await page.getByText('the server began anew').waitFor()
+  await admin.locator('[data-empty]').waitFor()
   expect(await page.locator('.chart').count()).toBe(0)
   await app.put('gold', '3')
   await waitForValue(page, '3')
+  await admin.locator('tr[data-key=gold] [data-value="3"]').waitFor()
   // The browser itself complains of the connections that were refused.
   const complaints = browser.complaints.splice(0)
   expect(complaints.filter((text) => !/ERR_CONNECTION|WebSocket|status of 503/.test(text))).toEqual([])
