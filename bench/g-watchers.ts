@@ -1,9 +1,9 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import { Agent, request } from 'node:http'
+import { Agent } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Line, quantile } from './figures.ts'
-import { startLiveKV, temporaryDirectory } from './processes.ts'
+import { post, startLiveKV, temporaryDirectory } from './processes.ts'
 
 const WATCHERS = 100
 const WRITES_PER_SECOND = 50
@@ -38,14 +38,4 @@ export async function watchers(): Promise<Line[]> {
     await http.stop()
     await directory.remove()
   }
-}
-
-/** A connection that stays open and no more than that: `fetch` alone takes a third of a millisecond. */
-async function post(agent: Agent, url: string, body: string): Promise<void> {
-  const headers = { 'content-type': 'application/json' }
-  const asked = request(url, { method: 'POST', agent, headers })
-  asked.end(body)
-  const [answer] = await once(asked, 'response')
-  answer.resume()
-  await once(answer, 'end')
 }

@@ -1,6 +1,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
+import { type Agent, request } from 'node:http'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -73,4 +74,14 @@ async function freePort(): Promise<number> {
   server.close()
   await once(server, 'close')
   return port
+}
+
+/** A connection that stays open and no more than that: `fetch` alone takes a third of a millisecond. */
+export async function post(agent: Agent, url: string, body: string): Promise<void> {
+  const headers = { 'content-type': 'application/json' }
+  const asked = request(url, { method: 'POST', agent, headers })
+  asked.end(body)
+  const [answer] = await once(asked, 'response')
+  answer.resume()
+  await once(answer, 'end')
 }
