@@ -42,7 +42,7 @@ test('when its instance goes away the client moves to another one without being 
   const written = client.put('moved', 'on the second')
   await closed
   await written
-  await expect.poll(() => seen.all, { timeout: 30_000 }).toEqual({ moved: 'on the second' })
+  await expect.poll(() => seen.all).toEqual({ moved: 'on the second' })
   await expect.poll(() => client.state.name).toBe('live')
   // It has a store of its own here, which is told.
   expect(seen.resets).toBe(1)
@@ -58,7 +58,7 @@ test('when no other one takes over it says so, and since when', async () => {
   const before = Date.now()
   await second.app.close()
   const after = Date.now()
-  await expect.poll(() => client.state.name, { timeout: 60_000 }).toBe('offline')
+  await expect.poll(() => client.state.name).toBe('offline')
   expect(client.state.since).toBeGreaterThan(before - 5_000)
   expect(client.state.since).toBeLessThanOrEqual(after)
   front.close()

@@ -41,7 +41,7 @@ describe('after a cut', () => {
     for (const i of [1, 2, 3]) await app.put('c/a', i)
     await app.delete('c/c')
     await proxy.listen()
-    await expect.poll(() => seen.current, { timeout: 30_000 }).toBe(2)
+    await expect.poll(() => seen.current).toBe(2)
     expect(seen.all).toEqual({ 'c/a': 3, 'c/b': 0 })
     expect(seen.events.find(({ type }) => type === 'delete')).toMatchObject({
       key: 'c/c',
@@ -64,14 +64,12 @@ describe('after a cut', () => {
     let counter = 0
     for (let cuts = 0; cuts < 8; cuts++) {
       for (let i = 0; i < 10; i++) await app.put(keys[counter % 20]!, ++counter)
-      if (cuts % 2 === 0) await expect.poll(() => client.state.name, { timeout: 30_000 }).toBe('live')
+      if (cuts % 2 === 0) await expect.poll(() => client.state.name).toBe('live')
       proxy.cut()
     }
     await app.put(keys[0]!, 'last')
-    await expect
-      .poll(() => seen.map(({ values }) => values.get(keys[0]!)), { timeout: 30_000 })
-      .toEqual(Array(3).fill('last'))
-    await expect.poll(() => client.state.name, { timeout: 30_000 }).toBe('live')
+    await expect.poll(() => seen.map(({ values }) => values.get(keys[0]!))).toEqual(Array(3).fill('last'))
+    await expect.poll(() => client.state.name).toBe('live')
     expect(seen[0]!.all).toEqual(seen[1]!.all)
     expect(seen[0]!.values.size).toBe(20)
     expect(seen.map(({ problems, resets }) => [problems, resets])).toEqual(Array(3).fill([[], 0]))
@@ -87,9 +85,9 @@ describe('after a cut', () => {
     const begun = new Seen(client, { key: 'begun' })
     await app.put('begun', 1)
     await proxy.listen()
-    await expect.poll(() => begun.all, { timeout: 30_000 }).toEqual({ begun: 1 })
+    await expect.poll(() => begun.all).toEqual({ begun: 1 })
     expect(tap.watchAnswers).toHaveLength(2)
-    expect(begun.states.map(({ name }) => name)).toEqual(['offline', 'catching-up', 'live'])
+    expect([...new Set(begun.states.map(({ name }) => name))]).toEqual(['offline', 'catching-up', 'live'])
   })
 
   test('a client made while the server is not there finds it when it is', async () => {
@@ -100,7 +98,7 @@ describe('after a cut', () => {
     await expect.poll(() => client.state).toMatchObject({ name: 'offline', reason: expect.any(String) })
     await app.put('first', 1)
     await proxy.listen()
-    await expect.poll(() => seen.all, { timeout: 30_000 }).toEqual({ first: 1 })
+    await expect.poll(() => seen.all).toEqual({ first: 1 })
   })
 })
 
@@ -120,7 +118,7 @@ describe('after the server was stopped and started', () => {
     await app.delete('r/a')
     await app.put('r/c', 1)
     await proxy.listen()
-    await expect.poll(() => seen.current, { timeout: 60_000 }).toBe(2)
+    await expect.poll(() => seen.current).toBe(2)
     expect(seen.all).toEqual({ 'r/b': 0, 'r/c': 1 })
     expect(seen.story).toContain('r/a-')
     expect([seen.resets, seen.problems]).toEqual([0, []])
@@ -139,7 +137,7 @@ describe('after the server was stopped and started', () => {
     await expect.poll(() => [wide.current, narrow.current]).toEqual([1, 1])
     await app.stop()
     await app.start('another store')
-    await expect.poll(() => [wide.current, narrow.current], { timeout: 60_000 }).toEqual([2, 2])
+    await expect.poll(() => [wide.current, narrow.current]).toEqual([2, 2])
     for (const seen of [wide, narrow]) {
       expect(seen.story.slice(seen.story.indexOf('reset'))).toEqual(['reset', 'o/a-', 'o/gone-', 'current'])
       expect([seen.resets, seen.problems, seen.all]).toEqual([1, [], {}])
@@ -173,7 +171,7 @@ describe('the wait before the next try', () => {
     const startMs = performance.now()
     const client = connect(`http://127.0.0.1:${(listener.address() as AddressInfo).port}`)
     // Each try goes over WebSocket and over polling.
-    await expect.poll(() => tries.length, { timeout: 60_000 }).toBeGreaterThanOrEqual(9)
+    await expect.poll(() => tries.length).toBeGreaterThanOrEqual(9)
     client.close()
     listener.close()
     const earliestMs = [0, 125, 375, 875, 1_875]

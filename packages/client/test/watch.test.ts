@@ -4,6 +4,7 @@ import type { LiveKVError, Selection, WatchChange } from '../src/index.ts'
 import { clientsOfTests } from './support/clients.ts'
 import { errorOf } from './support/error-of.ts'
 import { Seen } from './support/seen.ts'
+import { Tap } from './support/tap.ts'
 import { uncaught } from './support/uncaught.ts'
 
 let app: TestApp
@@ -51,7 +52,7 @@ describe('with a callback', () => {
     const client = connect(app.url)
     const seen = new Seen(client, { key: 'short' })
     await client.put('short', 1, { ttlMs: 50 })
-    await expect.poll(() => seen.story.at(-1), { timeout: 30_000 }).toBe('short-')
+    await expect.poll(() => seen.story.at(-1)).toBe('short-')
     expect(seen.events.at(-1)).toMatchObject({
       type: 'delete',
       value: undefined,
@@ -124,7 +125,7 @@ describe('with a callback', () => {
     const long = Array.from({ length: 1_500 }, (_, i) => `long/${'k'.repeat(300)}/${i}`)
     await client.putMany(long.map((key, value) => ({ key, value })))
     const first = new Seen(client, { keys: long })
-    await expect.poll(() => first.current, { timeout: 30_000 }).toBe(1)
+    await expect.poll(() => first.current).toBe(1)
     expect(first.values.size).toBe(1_500)
     // All parts of it are there already: `current` comes after the last of them.
     const second = new Seen(client, { keys: long })
@@ -137,7 +138,8 @@ describe('with a callback', () => {
 
 describe('as a loop', () => {
   test('gives the present state and each change; break ends the watch', async () => {
-    const client = connect(app.url)
+    const tap = new Tap()
+    const client = connect(app.url, { json: tap })
     await client.put('loop', 0)
     const values: unknown[] = []
     for await (const change of client.watch<number>({ key: 'loop' })) {
@@ -147,6 +149,7 @@ describe('as a loop', () => {
       else break
     }
     expect(values).toEqual([0, 1, 'delete'])
+    await expect.poll(() => tap.unwatched).toBe(1)
   })
 
   test('a slow loop gets the latest of each key, and every key', async () => {

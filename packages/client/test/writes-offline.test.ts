@@ -86,12 +86,12 @@ test('over a link that loses the answers only, too', async () => {
     },
     async () => {
       for (let cuts = 0; cuts < 5; cuts++) {
-        await expect.poll(() => client.state.name, { timeout: 30_000 }).toBe('live')
+        await expect.poll(() => client.state.name).toBe('live')
         // What is written now is applied; its answers are on their way when the link is cut.
         proxy.stall('toClient')
         const before = acknowledged
         await expect
-          .poll(async () => (await direct.get<number>('answers'))?.value ?? 0, { timeout: 30_000 })
+          .poll(async () => (await direct.get<number>('answers'))?.value ?? 0)
           .toBeGreaterThan(before)
         proxy.cut()
         proxy.heal()
