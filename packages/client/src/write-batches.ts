@@ -13,7 +13,8 @@ export interface Pending {
   readonly issuedAt: number
   readonly resolve: (result: WriteResult) => void
   readonly reject: (error: LiveKVError) => void
-  wasSent: boolean
+  /** It was sent, and nothing said since that it was not applied. */
+  mayBeApplied: boolean
   isDone: boolean
   /** A batch with it was refused as a whole: it goes by itself. */
   isAlone?: boolean
@@ -41,16 +42,21 @@ export class Batcher {
     if (!this.#busy.has(key)) this.#ready.add(key)
   }
 
-  /** Everything that may be sent now. Their keys are busy until `free`. */
-  take(): Pending[][] {
+  /** What may be sent now, of about `maxChars` at most. Their keys are busy until `free`. */
+  take(maxChars: number): Pending[][] {
     const batches: Pending[][] = []
     let open: Pending[] = []
     let chars = 0
+    let left = maxChars
     for (const key of this.#ready) {
+      if (left <= 0) break
+      this.#ready.delete(key)
       this.#busy.add(key)
       const queue = this.#queues.get(key)!
       if (queue[0]!.isAlone) {
-        batches.push([queue.shift()!])
+        const pending = queue.shift()!
+        left -= pending.text.length
+        batches.push([pending])
       } else {
         const first = queue[0]!
         if (open.length >= MAX_ITEMS || (open.length > 0 && chars + first.text.length > MAX_CHARS)) {
@@ -66,6 +72,7 @@ export class Batcher {
           if (!fits || pending.isAlone) break
           open.push(pending)
           chars += pending.text.length
+          left -= pending.text.length
           count++
         }
         queue.splice(0, count)
@@ -73,7 +80,6 @@ export class Batcher {
       if (queue.length === 0) this.#queues.delete(key)
     }
     if (open.length > 0) batches.push(open)
-    this.#ready.clear()
     return batches
   }
 
