@@ -200,7 +200,8 @@ export class Writes {
   #pauseFor({ details }: LiveKVError): void {
     if (this.#pause !== undefined) return
     const limitMs = Math.min(PAUSE_MAX_MS, PAUSE_MIN_MS * 2 ** this.#pauses)
-    const askedMs = typeof details.retryAfter === 'number' ? details.retryAfter * 1_000 : 0
+    const { retryAfterSeconds } = details
+    const askedMs = typeof retryAfterSeconds === 'number' ? retryAfterSeconds * 1_000 : 0
     this.#pauses++
     this.#pause = setTimeout(
       () => this.#resume(),
