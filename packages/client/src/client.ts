@@ -28,12 +28,16 @@ import type { DeleteOptions, IncrementOptions, PutEntry, PutOptions, WriteResult
 import { type BatchAnswer, Writes } from './writes.ts'
 
 /**
- * A connection to a LiveKV server (or several instances behind one address), and everything that goes over it. It
- * connects at once and reconnects by itself until `close`. Clients share nothing; a program needs one.
+ * A connection to a LiveKV server (or several instances behind one address), and everything that goes over it.
+ * Clients share nothing; a program needs one.
  *
- * Reads go over HTTP and ask the server each time. Writes go over the socket: a promise that resolves means that the
- * write is on disk. What is not acknowledged is sent again, once applied at most, after a reconnection too and in the
- * order of issue per key, for up to 5 minutes; what the server refuses rejects at once with a `LiveKVError`.
+ * It connects when it is first needed, by a watch, a write, or a look at `state` or `now`, and from then on
+ * reconnects by itself until `close`. Reads do not need it: they go over HTTP, ask the server each time, and keep no
+ * program running.
+ *
+ * Writes go over the connection: a promise that resolves means that the write is on disk. What is not acknowledged is
+ * sent again, once applied at most, after a reconnection too and in the order of issue per key, for up to 5 minutes;
+ * what the server refuses rejects at once with a `LiveKVError`.
  */
 export interface Client {
   /** Undefined: the key has no value. */
@@ -90,7 +94,7 @@ export interface ClientOptions {
   json?: JsonCodec
 }
 
-/** `url` is the server's address, by default that of the page. */
+/** `url` is the server's address, by default that of the page. Nothing is sent before the client is used. */
 export function createClient(url?: string | URL, options: ClientOptions = {}): Client {
   const base = url ?? (globalThis as { location?: { origin: string } }).location?.origin
   if (base === undefined)
@@ -103,7 +107,7 @@ class LiveClient implements Client {
   readonly #reads: Reads
   readonly #connection: Connection
   readonly #watches: Watches
-  readonly #writes: Writes
+  readonly #writeQueue: Writes
   readonly #stateRuns = new Set<{ run: (state: ConnectionState) => void }>()
   readonly #watchers = new Set<Watcher>()
   readonly #values = new Map<string, WeakRef<Value>>()
@@ -114,15 +118,15 @@ class LiveClient implements Client {
     this.#http = new Http(url, json)
     this.#reads = new Reads(this.#http)
     this.#watches = new Watches(() => this.#connection.evaluate())
-    this.#writes = new Writes((writes, chars) => this.#sendBatch(writes, chars), json)
+    this.#writeQueue = new Writes((writes, chars) => this.#sendBatch(writes, chars), json)
     this.#connection = new Connection(url, json, {
       up: (link) => {
         this.#watches.up(link)
-        this.#writes.up()
+        this.#writeQueue.up()
       },
       down: () => {
         this.#watches.down()
-        this.#writes.down()
+        this.#writeQueue.down()
       },
       snapshot: (frame) => this.#watches.snapshot(frame),
       changes: (frame) => this.#watches.changes(frame),
@@ -233,6 +237,7 @@ class LiveClient implements Client {
   }
 
   get state(): ConnectionState {
+    this.#connection.start()
     return this.#connection.state
   }
 
@@ -245,21 +250,28 @@ class LiveClient implements Client {
   }
 
   now(): number {
+    this.#connection.start()
     return this.#connection.clock.now()
   }
 
   close(): void {
     if (this.#isClosed) return
     this.#isClosed = true
-    this.#writes.close()
+    this.#writeQueue.close()
     this.#connection.close()
     for (const watcher of this.#watchers) watcher.stop()
     this.#watches.close()
     this.#http.close()
   }
 
+  get #writes(): Writes {
+    this.#connection.start()
+    return this.#writeQueue
+  }
+
   #watch(selection: Selection, emit: (event: WatchEvent) => void, ended = () => {}): Watcher {
     if (this.#isClosed) throw closedError()
+    this.#connection.start()
     const watcher: Watcher = new Watcher(
       this.#watches,
       selection,
