@@ -7,6 +7,7 @@ import { closedError, Http } from './http.ts'
 import { type JsonCodec, plainJson } from './json-codec.ts'
 import { LinkLost } from './link.ts'
 import { JsonText } from './packet-parser.ts'
+import { MAX_CHARS } from './pending.ts'
 import {
   type CandlesQuery,
   type ChangesPage,
@@ -23,8 +24,15 @@ import { createValue, type Value } from './value.ts'
 import type { EntryOf, WatchChange, WatchEvent } from './watch-event.ts'
 import { safely, Watcher } from './watcher.ts'
 import { Watches } from './watches.ts'
-import { MAX_CHARS } from './write-batches.ts'
-import type { DeleteOptions, IncrementOptions, PutEntry, PutOptions, WriteResult } from './write-options.ts'
+import type {
+  DeleteOptions,
+  IncrementOptions,
+  PutEntry,
+  PutOptions,
+  TouchOptions,
+  Write,
+  WriteResult,
+} from './write-options.ts'
 import { type BatchAnswer, Writes } from './writes.ts'
 
 /**
@@ -65,7 +73,13 @@ export interface Client {
   /** Adds to a number, atomically; `value` of the result is the new one. */
   increment(key: string, by?: number, options?: IncrementOptions): Promise<WriteResult>
   /** Writes the present value again, with a new expiry or none. */
-  touch(key: string, options?: Omit<IncrementOptions, 'ifAbsent'>): Promise<WriteResult>
+  touch(key: string, options?: TouchOptions): Promise<WriteResult>
+  /**
+   * Writes of any kind, applied in this order across keys too (other writes keep that of each key, and need not wait
+   * for those of other keys). Each is applied or refused by itself: resolves, when all are decided, with a result or
+   * an error for each.
+   */
+  write(writes: readonly Write[]): Promise<(WriteResult | LiveKVError)[]>
 
   /**
    * Tells the listener the present state of what is selected, then each change, until the returned function is called.
@@ -206,8 +220,15 @@ class LiveClient implements Client {
     return this.#writes.write({ ...options, op: 'increment', key, by })
   }
 
-  async touch(key: string, options: Omit<IncrementOptions, 'ifAbsent'> = {}): Promise<WriteResult> {
+  async touch(key: string, options: TouchOptions = {}): Promise<WriteResult> {
     return this.#writes.write({ ...options, op: 'touch', key })
+  }
+
+  async write(writes: readonly Write[]): Promise<(WriteResult | LiveKVError)[]> {
+    const settled = await Promise.allSettled(this.#writes.writeInOrder(writes))
+    return settled.map((outcome) =>
+      outcome.status === 'fulfilled' ? outcome.value : (outcome.reason as LiveKVError),
+    )
   }
 
   watch<V = Json>(selection: Selection, listener: (event: WatchEvent<V>) => void): () => void
