@@ -52,7 +52,10 @@ export interface Client {
   get<V = Json>(key: string, options?: ReadOptions): Promise<EntryOf<V> | undefined>
   /** Those of the keys that have a value. */
   getMany<V = Json>(keys: readonly string[], options?: ReadOptions): Promise<Map<string, EntryOf<V>>>
-  /** All entries, or those of a prefix, in the byte order of their keys; pages are fetched as the loop goes on. */
+  /**
+   * All entries, or those of a prefix, in the byte order of their keys. Pages are fetched as the loop goes on; of all
+   * but the first one the client waits up to a minute for a server that is away.
+   */
   list<V = Json>(options?: ListOptions): AsyncIterable<EntryOf<V>>
   /** The key's changes, a page. */
   history(key: string, query?: HistoryQuery): Promise<Page<Change>>
