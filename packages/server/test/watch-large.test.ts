@@ -51,11 +51,11 @@ test('a large selection: bounded frames, changes between them, an end, nothing l
 
   // Once more at once, as changes: their frames are bounded too.
   sizes.length = 0
-  client.connection.pause()
+  client.stopReading()
   for (let from = 0; from < KEYS; from += 5_000) {
     await live.putMany(Array.from({ length: 5_000 }, (_, n) => [keyOf(from + n), `${PADDING}2`]))
   }
-  client.connection.resume()
+  client.readOn()
   await expect
     .poll(() => Object.values(watch.values).every((value) => value === `${PADDING}2`), { timeout: 30_000 })
     .toBe(true)
@@ -105,7 +105,7 @@ test('so does a prefix that grows past the limit while its socket does not read'
     await client.watch({ watch: 'other', keys: ['p/0'] }),
   ]
   await expect.poll(() => [grown.snapshots, other.snapshots]).toEqual([1, 1])
-  client.connection.pause()
+  client.stopReading()
   // What the network takes first, so that the rest has to wait.
   const large = JSON.stringify('x'.repeat(60_000))
   for (let round = 0; server.live.stats().waiting < 50; round++) {
@@ -114,7 +114,7 @@ test('so does a prefix that grows past the limit while its socket does not read'
   }
   for (let n = 0; n < 101; n++) server.hub.accept([oracle.append({ op: 'put', key: `p/${n}`, json: '2' })])
   expect(server.live.stats().watches).toBe(1)
-  client.connection.resume()
+  client.readOn()
   await expect.poll(() => grown.ended?.code).toBe('SELECTION_TOO_LARGE')
   await expect.poll(() => other.shown.get('p/0')?.value).toBe(2)
   expect([grown.problems, other.problems]).toEqual([[], []])

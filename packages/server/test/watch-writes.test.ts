@@ -47,6 +47,7 @@ test.each(VALUES)('%s is kept and shown as it was written', async (value) => {
   const texts: string[] = []
   client.onText((text) => texts.push(text))
   const watch = await client.watch({ watch: 'w', prefix: 'v/' })
+  await expect.poll(() => watch.snapshots).toBe(1)
   const single = await client.askText(`[ "put" , { "key":"v/single", "value" : ${value} } ]`)
   expect(JSON.parse(single)).toMatchObject({ status: 'applied' })
   // The last of a repeated member counts, and a name may be written in escapes.

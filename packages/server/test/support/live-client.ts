@@ -90,6 +90,16 @@ export class ShownWatch {
   }
 }
 
+/** What Socket.IO's client does not show. */
+interface Internals {
+  engine: {
+    transport: { ws: { _socket: { pause(): void; resume(): void; destroy(): void } } }
+    _pingTimeoutTimer: NodeJS.Timeout
+    _pingTimeoutTime: number
+    _sendPacket(type: string): void
+  }
+}
+
 /** A socket of the live protocol that keeps what its watches are shown. */
 export class LiveClient {
   readonly socket: RawSocket
@@ -98,6 +108,7 @@ export class LiveClient {
   goingAway: { withinMs: number } | undefined
   /** Beyond those of Socket.IO's own acknowledgements. */
   #nextId = 1_000_000
+  #pongs: NodeJS.Timeout | undefined
 
   private constructor(socket: RawSocket) {
     this.socket = socket
@@ -188,20 +199,37 @@ export class LiveClient {
     })
   }
 
-  /** A Socket.IO packet as it is. */
-  send(packet: string): void {
+  /** A Socket.IO packet, or an attachment of one, as it is. */
+  send(packet: string | Buffer): void {
     this.socket.io.engine.write(packet)
   }
 
-  /** Stops reading from the connection, as a slow client does. */
+  /** Reads nothing any more, as a slow client does, for as long as it likes: each side goes on to believe in the other. */
+  stopReading(): void {
+    const { engine } = this.#internals
+    this.connection.pause()
+    clearTimeout(engine._pingTimeoutTimer)
+    engine._pingTimeoutTime = Number.POSITIVE_INFINITY
+    this.#pongs ??= setInterval(() => engine._sendPacket('pong'), 1_000)
+  }
+
+  readOn(): void {
+    clearInterval(this.#pongs)
+    this.#pongs = undefined
+    this.connection.resume()
+  }
+
+  /** The connection under it. */
   get connection(): { pause(): void; resume(): void; destroy(): void } {
-    const transport = this.socket.io.engine.transport as unknown as {
-      ws: { _socket: { pause(): void; resume(): void; destroy(): void } }
-    }
-    return transport.ws._socket
+    return this.#internals.engine.transport.ws._socket
+  }
+
+  get #internals(): Internals {
+    return this.socket.io as unknown as Internals
   }
 
   close(): void {
+    clearInterval(this.#pongs)
     this.socket.disconnect()
   }
 

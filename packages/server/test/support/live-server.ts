@@ -1,5 +1,5 @@
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import pino from 'pino'
 import { MemoryBus } from '../../src/bus/memory.ts'
 import { MemoryCache } from '../../src/cache/memory.ts'
@@ -27,6 +27,8 @@ export interface LiveServer {
   hub: Hub
   live: LiveSockets
   keyValue: KeyValue
+  /** Bytes that wait for the network, of the connection with the most. */
+  buffered(): number
   connect(): Promise<LiveClient>
   /** Not the store. */
   close(): Promise<void>
@@ -61,6 +63,11 @@ export async function startLiveServer(
     parseKey: (key) => checkKey(key, config.maxKeyBytes),
     log,
   })
+  const connections = new Set<Socket>()
+  server.on('connection', (connection) => {
+    connections.add(connection)
+    connection.once('close', () => connections.delete(connection))
+  })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   const clients: LiveClient[] = []
@@ -69,6 +76,7 @@ export async function startLiveServer(
     hub,
     live,
     keyValue,
+    buffered: () => Math.max(0, ...[...connections].map(({ writableLength }) => writableLength)),
     async connect() {
       const client = await LiveClient.connect(url)
       clients.push(client)
