@@ -112,6 +112,7 @@ export class Connection {
     clearTimeout(this.#retrying)
     clearTimeout(this.#moving)
     this.#retrying = undefined
+    this.#moving = undefined
     if (this.#closed) return
     this.#triedMs = performance.now()
     const link = new Link(this.#url, this.#json, this.#failures % 3 === 2, {
@@ -136,7 +137,12 @@ export class Connection {
     const wasUp = this.#upMs > 0
     if (wasUp && performance.now() - this.#upMs > GOOD_LINK_MS) this.#failures = 0
     this.#dropLink()
-    this.#excused = false
+    // It has said that it would end: the time to move stands.
+    this.#excused = this.#moving !== undefined
+    if (this.#excused) {
+      this.evaluate()
+      return
+    }
     const limitMs = Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** this.#failures)
     this.#failures++
     this.#retrying = setTimeout(() => this.#connect(), limitMs * (0.5 + Math.random() / 2))
@@ -148,7 +154,6 @@ export class Connection {
     this.#link = undefined
     this.#upMs = 0
     this.#unverified = false
-    clearTimeout(this.#moving)
     this.#handlers.down()
   }
 

@@ -19,6 +19,7 @@ export interface Subscriber {
   change(change: WatchChange): void
   reset(): void
   current(): void
+  /** The server refuses the selection it asked for. */
   failed(error: LiveKVError): void
 }
 
@@ -49,8 +50,15 @@ export class SharedWatch {
   /** Subscribed a moment ago; they have not been told the state yet. */
   readonly #new = new Set<Subscriber>()
 
-  constructor(part: Part) {
+  /** `before`: what those who will look at this one were shown by; its snapshot says what of that is gone. */
+  constructor(part: Part, before?: SharedWatch) {
     this.part = part
+    if (before === undefined) return
+    this.#epoch = before.#epoch
+    this.#storeId = before.#storeId
+    for (const [key, held] of before.#held) {
+      if (part.keys?.includes(key) ?? key.startsWith(part.prefix!)) this.#held.set(key, held)
+    }
   }
 
   get cursor(): string | undefined {
@@ -107,19 +115,18 @@ export class SharedWatch {
   answered({ reset, resumed, storeId }: WatchAnswer): void {
     if (reset || (this.#storeId !== undefined && storeId !== this.#storeId)) this.#reset()
     this.#storeId = storeId
-    this.#snapshot = resumed ? undefined : new Set()
+    if (!resumed) this.#beginSnapshot()
   }
 
   snapshotFrame({ entries, end, cursor }: SnapshotFrame): void {
     // Without an answer before it: the server lost its place in the log and begins again.
-    this.#snapshot ??= new Set()
+    const seen = this.#snapshot ?? this.#beginSnapshot()
     this.isCurrent = false
     for (const entry of entries) {
-      this.#snapshot.add(entry.key)
+      seen.add(entry.key)
       this.#put(entry, true)
     }
     if (!end) return
-    const seen = this.#snapshot
     this.#snapshot = undefined
     this.#cursor = cursor
     this.#isLoaded = true
@@ -141,10 +148,6 @@ export class SharedWatch {
     if (current) this.#becameCurrent()
   }
 
-  failed(error: LiveKVError): void {
-    for (const subscriber of this.#everybody()) subscriber.failed(error)
-  }
-
   #reset(): void {
     this.#cursor = undefined
     this.#epoch++
@@ -152,6 +155,13 @@ export class SharedWatch {
     const hadShown = this.#isLoaded || this.#held.size > 0
     this.#isLoaded = false
     if (hadShown) for (const subscriber of this.#everybody()) subscriber.reset()
+  }
+
+  /** Rule: snapshot-forgets-cursor. What is shown from now on is beyond what it says. */
+  #beginSnapshot(): Set<string> {
+    this.#cursor = undefined
+    this.#snapshot = new Set()
+    return this.#snapshot
   }
 
   #becameCurrent(): void {

@@ -1,16 +1,16 @@
 import type { ConnectionState } from './connection-state.ts'
 import type { LiveKVError } from './error.ts'
 import { type Part, partsOf, type Selection } from './selection.ts'
-import type { SharedWatch, Subscriber } from './shared-watch.ts'
+import type { Subscriber } from './shared-watch.ts'
 import type { WatchChange, WatchEvent } from './watch-event.ts'
-import type { Watches } from './watches.ts'
+import type { Subscription, Watches } from './watches.ts'
 
 /** One caller's view of a selection: it sees what was asked for, whatever the shared watches behind it show. */
 export class Watcher {
   isOver = false
   readonly #emit: (event: WatchEvent) => void
   readonly #ended: () => void
-  readonly #watched: { watch: SharedWatch; stop: () => void }[] = []
+  readonly #watched: Subscription[] = []
 
   /** Nothing is emitted within the constructor. `ended` is called once. Throws if the selection is none. */
   constructor(

@@ -4,6 +4,14 @@ import { type Link, LinkLost } from './link.ts'
 import { coveredBy, type Part, partId } from './selection.ts'
 import { SharedWatch, type Subscriber } from './shared-watch.ts'
 
+export interface Subscription {
+  readonly part: Part
+  readonly subscriber: Subscriber
+  /** Where it looks; another one when the server refuses this one for being larger than `part`. */
+  watch: SharedWatch
+  stop(): void
+}
+
 /** How long a watch outlives its last subscriber: a component that mounts again finds it as it was. */
 const LINGER_MS = 1_000
 const RETRY_MS = 1_000
@@ -17,6 +25,7 @@ export class Watches {
   readonly #prefixes = new Map<string, SharedWatch>()
   readonly #byName = new Map<string, SharedWatch>()
   readonly #names = new Map<SharedWatch, string>()
+  readonly #subscriptions = new Set<Subscription>()
   readonly #timers = new Map<SharedWatch, ReturnType<typeof setTimeout>>()
   readonly #changed: () => void
   #link: Link | undefined
@@ -33,26 +42,16 @@ export class Watches {
     return true
   }
 
-  subscribe(part: Part, subscriber: Subscriber): { watch: SharedWatch; stop: () => void } {
-    const watch = this.#find(part) ?? this.#begin(part)
-    clearTimeout(this.#timers.get(watch))
-    this.#timers.delete(watch)
-    watch.subscribe(subscriber)
-    this.#changed()
-    let stopped = false
-    const stop = () => {
-      if (stopped) return
-      stopped = true
-      watch.unsubscribe(subscriber)
-      if (!watch.isWatched && this.#isOpen(watch)) {
-        this.#timers.set(
-          watch,
-          setTimeout(() => this.#end(watch), LINGER_MS),
-        )
-      }
-      this.#changed()
+  subscribe(part: Part, subscriber: Subscriber): Subscription {
+    const subscription: Subscription = {
+      part,
+      subscriber,
+      watch: this.#attach(part, subscriber),
+      stop: () => this.#stop(subscription),
     }
-    return { watch, stop }
+    this.#subscriptions.add(subscription)
+    this.#changed()
+    return subscription
   }
 
   /** What an open watch knows of the key. */
@@ -109,8 +108,29 @@ export class Watches {
     return undefined
   }
 
-  #begin(part: Part): SharedWatch {
-    const watch = new SharedWatch(part)
+  #attach(part: Part, subscriber: Subscriber, before?: SharedWatch): SharedWatch {
+    const watch = this.#find(part) ?? this.#begin(part, before)
+    clearTimeout(this.#timers.get(watch))
+    this.#timers.delete(watch)
+    watch.subscribe(subscriber)
+    return watch
+  }
+
+  #stop(subscription: Subscription): void {
+    if (!this.#subscriptions.delete(subscription)) return
+    const { watch, subscriber } = subscription
+    watch.unsubscribe(subscriber)
+    if (!watch.isWatched && this.#isOpen(watch)) {
+      this.#timers.set(
+        watch,
+        setTimeout(() => this.#end(watch), LINGER_MS),
+      )
+    }
+    this.#changed()
+  }
+
+  #begin(part: Part, before?: SharedWatch): SharedWatch {
+    const watch = new SharedWatch(part, before)
     this.#open.set(partId(part), watch)
     if (part.prefix !== undefined) this.#prefixes.set(part.prefix, watch)
     if (this.#link) void this.#ask(watch, this.#link)
@@ -170,7 +190,15 @@ export class Watches {
       setTimeout(again, RETRY_MS * (0.5 + Math.random()))
     } else {
       this.#forget(watch)
-      watch.failed(error)
+      for (const subscription of [...this.#subscriptions]) {
+        if (subscription.watch !== watch) continue
+        const { part, subscriber } = subscription
+        if (partId(part) === partId(watch.part)) subscriber.failed(error)
+        else {
+          watch.unsubscribe(subscriber)
+          subscription.watch = this.#attach(part, subscriber, watch)
+        }
+      }
       this.#changed()
     }
   }
