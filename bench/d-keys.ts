@@ -4,8 +4,7 @@ import { commitRate, embeddedTarget, fill, openStore } from './stores.ts'
 
 const FEW = 1_000
 const MANY = 1_000_000
-const WARM_SECONDS = 20
-/** Room for all of them: by default a server keeps the values of some 200,000 keys in memory. */
+/** Reads: room for all of them, since by default a server keeps the values of some 200,000 keys in memory. */
 const ROOM = { CACHE_MAX_BYTES: String(512 * 2 ** 20), TAIL_MAX_ENTRIES: String(2 * MANY) }
 
 /** 1,000 and 1,000,000 keys taken at random, embedded: writes and reads through HTTP, batches of 500 at the store. */
@@ -21,24 +20,34 @@ export async function keys(): Promise<Line[]> {
       await fill(store, count)
       await store.close()
     }
-    // Both servers run all the time: whole cycles of checkpoints are in the figures, not the first seconds of one.
-    const servers = {
-      few: await startLiveKV({ DATA_DIR: few.path, ...ROOM }),
-      many: await startLiveKV({ DATA_DIR: many.path, ...ROOM }),
-    }
     const counts = { few: FEW, many: MANY }
-    const run = async (name: 'few' | 'many', kind: 'add' | 'get', seconds: number) => {
-      const plan = { url: servers[name].url, keys: counts[name], connections: 64, kind, seconds }
-      const { requestsPerSecond, errors } = await load(plan)
-      if (errors > 0) throw new Error(`${errors} requests (${kind}) failed`)
-      return requestsPerSecond
+    const against = async (kind: 'add' | 'get', seconds: number, warmSeconds: number, settings = {}) => {
+      // Both run all the time: whole cycles of checkpoints are in the figures, not the first seconds of one.
+      const servers = {
+        few: await startLiveKV({ DATA_DIR: few.path, ...settings }),
+        many: await startLiveKV({ DATA_DIR: many.path, ...settings }),
+      }
+      const run = async (name: 'few' | 'many', forSeconds: number) => {
+        const plan = {
+          url: servers[name].url,
+          keys: counts[name],
+          connections: 64,
+          kind,
+          seconds: forSeconds,
+        }
+        const { requestsPerSecond, errors } = await load(plan)
+        if (errors > 0) throw new Error(`${errors} requests (${kind}) failed`)
+        return requestsPerSecond
+      }
+      await run('few', 5)
+      await run('many', warmSeconds)
+      const rates = await alternate({ few: () => run('few', seconds), many: () => run('many', seconds) })
+      await servers.few.stop()
+      await servers.many.stop()
+      return rates
     }
-    for (const name of ['few', 'many'] as const) await run(name, 'add', WARM_SECONDS)
-    const writes = await alternate({ few: () => run('few', 'add', 6), many: () => run('many', 'add', 6) })
-    for (const name of ['few', 'many'] as const) await run(name, 'get', WARM_SECONDS)
-    const reads = await alternate({ few: () => run('few', 'get', 3), many: () => run('many', 'get', 3) })
-    await servers.few.stop()
-    await servers.many.stop()
+    const writes = await against('add', 6, 10)
+    const reads = await against('get', 3, 60, ROOM)
     const atStore = async (path: string, count: number) => {
       const store = await openStore(await embeddedTarget(path))
       const result = await commitRate((batch) => store.commit(batch), 500, count, 8)
