@@ -117,6 +117,7 @@ export class SharedWatch {
   }
 
   answered({ reset, resumed, storeId }: WatchAnswer): void {
+    // Rule: answer-names-store.
     if (reset || (this.#storeId !== undefined && storeId !== this.#storeId)) this.#reset()
     this.#storeId = storeId
     if (!resumed) this.#beginSnapshot()
@@ -134,6 +135,7 @@ export class SharedWatch {
     this.#snapshot = undefined
     this.#cursor = cursor
     this.#isLoaded = true
+    // Rule: end-spares-changed.
     for (const [key, held] of this.#held) if (!seen.has(key)) this.#gone(held)
     // Those without a value hear it too: a value store knows now that there is none.
     this.#becameCurrent()
@@ -211,6 +213,7 @@ export class SharedWatch {
     if (this.#tombstones.size > MAX_TOMBSTONES) this.#tombstones.delete(this.#tombstones.keys().next().value!)
   }
 
+  /** Rules: client-drops-older, reset-drops-held. */
   #shownRevision(key: string): number {
     const held = this.#held.get(key)
     if (held) return held.epoch === this.#epoch ? held.entry.revision : 0

@@ -17,9 +17,7 @@ function namedInSource(): Set<string> {
       .map((file) => join(source, file)),
   )
   // Comments as running text: a list of names may go on in the next line.
-  const texts = files.map((file) =>
-    readFileSync(file, 'utf8').replace(/\n\s*(?:\*|\/\/|--) /g, ' '),
-  )
+  const texts = files.map((file) => readFileSync(file, 'utf8').replace(/\n\s*(?:\*|\/\/|--) /g, ' '))
   const lists = texts.flatMap((text) => [
     ...text.matchAll(/\bRules?: ([a-z]+(?:-[a-z]+)+(?:, [a-z]+(?:-[a-z]+)+)*)/g),
   ])
