@@ -1,5 +1,6 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
+import { Agent, request } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Line, quantile } from './figures.ts'
 import { startLiveKV, temporaryDirectory } from './processes.ts'
@@ -17,15 +18,12 @@ export async function watchers(): Promise<Line[]> {
       execPath: process.execPath,
     })
     await once(child, 'message')
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 })
     const start = performance.now()
     for (let n = 0; n < WRITES_PER_SECOND * SECONDS; n++) {
       await sleep(Math.max(0, start + n * (1_000 / WRITES_PER_SECOND) - performance.now()))
       const body = `{"key":"gold","value":${performance.timeOrigin + performance.now()}}`
-      await fetch(`${http.url}/add`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body,
-      })
+      await post(agent, `${http.url}/add`, body)
     }
     await sleep(500)
     child.send('report')
@@ -40,4 +38,14 @@ export async function watchers(): Promise<Line[]> {
     await http.stop()
     await directory.remove()
   }
+}
+
+/** A connection that stays open and no more than that: `fetch` alone takes a third of a millisecond. */
+async function post(agent: Agent, url: string, body: string): Promise<void> {
+  const headers = { 'content-type': 'application/json' }
+  const asked = request(url, { method: 'POST', agent, headers })
+  asked.end(body)
+  const [answer] = await once(asked, 'response')
+  answer.resume()
+  await once(answer, 'end')
 }

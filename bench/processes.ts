@@ -5,6 +5,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
+import serverFlags from '../scripts/server-flags.cjs'
 import type { LoadPlan, LoadResult } from './load.ts'
 
 /** What is measured runs in processes of their own; each is ended by what started it. */
@@ -20,7 +21,7 @@ const LOAD = new URL('load.ts', import.meta.url).pathname
 
 export async function startLiveKV(settings: Record<string, string>): Promise<RunningServer> {
   const port = await freePort()
-  const child = spawn(process.execPath, [MAIN], {
+  const child = spawn(process.execPath, [...serverFlags, MAIN], {
     env: { ...process.env, LOG_LEVEL: 'warn', ...settings, PORT: String(port), HOST: '127.0.0.1' },
     stdio: ['ignore', 'inherit', 'inherit'],
   })
@@ -37,7 +38,7 @@ export async function startLiveKV(settings: Record<string, string>): Promise<Run
 }
 
 export async function startBare(): Promise<RunningServer> {
-  const child = spawn(process.execPath, [BARE], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, [...serverFlags, BARE], { stdio: ['ignore', 'pipe', 'inherit'] })
   const [line] = await once(child.stdout as NodeJS.ReadableStream, 'data')
   return running(child, String(line).trim())
 }

@@ -36,7 +36,6 @@ export class SharedWatch {
   isCurrent = false
   /** The whole state was shown at least once since the last reset. */
   #isLoaded = false
-  /** While a snapshot is under way it is the old one: what that showed too much of is not shown again. */
   #cursor: string | undefined
   #storeId: string | undefined
   #epoch = 0
@@ -118,19 +117,18 @@ export class SharedWatch {
   answered({ reset, resumed, storeId }: WatchAnswer): void {
     if (reset || (this.#storeId !== undefined && storeId !== this.#storeId)) this.#reset()
     this.#storeId = storeId
-    this.#snapshot = resumed ? undefined : new Set()
+    if (!resumed) this.#beginSnapshot()
   }
 
   snapshotFrame({ entries, end, cursor }: SnapshotFrame): void {
     // Without an answer before it: the server lost its place in the log and begins again.
-    this.#snapshot ??= new Set()
+    const seen = this.#snapshot ?? this.#beginSnapshot()
     this.isCurrent = false
     for (const entry of entries) {
-      this.#snapshot.add(entry.key)
+      seen.add(entry.key)
       this.#put(entry, true)
     }
     if (!end) return
-    const seen = this.#snapshot
     this.#snapshot = undefined
     this.#cursor = cursor
     this.#isLoaded = true
@@ -167,6 +165,13 @@ export class SharedWatch {
     const hadShown = this.#isLoaded || this.#held.size > 0
     this.#isLoaded = false
     if (hadShown) for (const subscriber of this.#everybody()) subscriber.reset()
+  }
+
+  /** Rule: snapshot-forgets-cursor. What is shown from now on is beyond what it says. */
+  #beginSnapshot(): Set<string> {
+    this.#cursor = undefined
+    this.#snapshot = new Set()
+    return this.#snapshot
   }
 
   #becameCurrent(): void {

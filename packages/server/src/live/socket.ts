@@ -116,7 +116,8 @@ function protocolOf(socket: Socket): unknown {
 
 /** Socket.IO gives its message to the client as that of `connect_error`, and `data` beside it. */
 function protocolError(protocol: unknown): (Error & { data?: unknown }) | undefined {
-  if (protocol === undefined || String(protocol) === String(PROTOCOL)) return undefined
+  // Compared as it is: from outside, even `String` of it may throw.
+  if (protocol === undefined || protocol === PROTOCOL || protocol === String(PROTOCOL)) return undefined
   const error = new LiveKVError(
     'INVALID_REQUEST',
     `protocol ${shown(protocol)} is not spoken here: connect with auth {"protocol": ${PROTOCOL}}, or with none for the classic events.`,

@@ -15,7 +15,7 @@ const MAX_DELAYED_BYTES = 1024 * 1024
  */
 export class TcpProxy {
   readonly port: number
-  readonly #target: { host: string; port: number }
+  #target: { host: string; port: number }
   #listener: Server
   readonly #links = new Set<Link>()
   readonly #stalled = new Set<Direction>()
@@ -45,6 +45,11 @@ export class TcpProxy {
 
   get connections(): number {
     return this.#links.size
+  }
+
+  /** New connections are led there; those that are do not move. */
+  leadTo(target: { host?: string; port: number }): void {
+    this.#target = { host: target.host ?? '127.0.0.1', port: target.port }
   }
 
   /** Resets every connection. New ones are accepted. */
