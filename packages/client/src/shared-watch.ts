@@ -9,7 +9,6 @@ export interface Subscriber {
   change(change: WatchChange): void
   reset(): void
   current(): void
-  /** The server refuses the selection it asked for. */
   failed(error: LiveKVError): void
 }
 
@@ -37,7 +36,6 @@ export class SharedWatch {
   isCurrent = false
   /** The whole state was shown at least once since the last reset. */
   #isLoaded = false
-  /** While a snapshot is under way it is the old one: what that showed too much of is not shown again. */
   #cursor: string | undefined
   #storeId: string | undefined
   #epoch = 0

@@ -1,139 +1,103 @@
-import type { SnapshotFrame, WatchAnswer, WatchRequest } from '@livekv/protocol'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { LiveKVError } from '../src/index.ts'
-import type { Link } from '../src/link.ts'
-import type { WatchEvent } from '../src/watch-event.ts'
-import { Watcher } from '../src/watcher.ts'
-import { Watches } from '../src/watches.ts'
+import { afterEach, expect, test } from 'vitest'
+import { TcpProxy } from '../../server/test/services/tcp-proxy.ts'
+import { type LiveServer, startLiveServer, storeOf } from '../../server/test/support/live-server.ts'
+import { LogOracle } from '../../server/test/support/log-oracle.ts'
+import { type Client, createClient } from '../src/client.ts'
+import { partsOf, type Selection } from '../src/selection.ts'
+import { SharedWatch } from '../src/shared-watch.ts'
 
-/** Watches over a link that the test holds in its hands: what a server does seldom, or in another order. */
-
-beforeEach(() => {
-  vi.useFakeTimers()
-})
-afterEach(() => {
-  vi.useRealTimers()
+const closing: (() => unknown)[] = []
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close()
 })
 
-class HeldLink {
-  readonly asked: (WatchRequest & { answer(answer: WatchAnswer | object): Promise<void> })[] = []
-  readonly ended: string[] = []
-
-  request(event: string, payload: WatchRequest, early?: (answer: unknown) => void): Promise<unknown> {
-    const { promise, resolve } = Promise.withResolvers<unknown>()
-    if (event === 'unwatch') this.ended.push(payload.watch)
-    else {
-      const answer = async (answer: object) => {
-        early?.(answer)
-        resolve(answer)
-        await vi.advanceTimersByTimeAsync(0)
-      }
-      this.asked.push({ ...payload, answer })
-    }
-    return promise
-  }
+async function start(oracle: LogOracle, maxKeys?: number): Promise<LiveServer> {
+  const server = await startLiveServer(storeOf(oracle), maxKeys === undefined ? {} : { maxKeys })
+  closing.push(() => server.close())
+  return server
 }
 
-function opened() {
-  const watches = new Watches(() => {})
-  const link = new HeldLink()
-  const up = () => watches.up(link as unknown as Link)
-  const story: string[] = []
-  const tell = (event: WatchEvent) => {
-    if ('key' in event) story.push(`${event.type} ${event.key[0]}${event.revision}`)
-    else if (event.type !== 'state') story.push(event.type)
-  }
-  const watch = (selection: ConstructorParameters<typeof Watcher>[1]) =>
-    new Watcher(
-      watches,
-      selection,
-      () => ({ name: 'live', since: 0 }),
-      tell,
-      () => {},
-    )
-  const take = async () => {
-    await vi.advanceTimersByTimeAsync(0)
-    return story.splice(0)
-  }
-  up()
-  return { watches, link, up, watch, take }
+function connect(url: string): Client {
+  const client = createClient(url)
+  closing.push(() => client.close())
+  return client
 }
 
-const begun = (reset = false) => ({ reset, resumed: false, storeId: 's' })
-const whole = (watch: string, key: string, revision: number): SnapshotFrame => ({
-  watch,
-  entries: [{ key, value: 0, revision, updatedAt: '', time: '' }],
-  end: true,
-  cursor: 'c',
-})
-
-test('a reset that reaches the parts of a long list one after the other leaves nothing out', async () => {
-  const { watches, link, up, watch, take } = opened()
-  const [a, b] = ['a', 'b'].map((letter) => letter.repeat(150_000)) as [string, string]
-  watch({ keys: [a, b] })
-  expect(link.asked.map(({ keys }) => keys!.length)).toEqual([1, 1])
-  const begin = async (at: number, key: string, revision: number, reset?: boolean) => {
-    const { watch, answer } = link.asked[at]!
-    await answer(begun(reset))
-    watches.snapshot(whole(watch, key, revision))
+/** What a watcher was told, and what it holds by that. */
+function follow(client: Client, selection: Selection) {
+  const told = {
+    types: [] as string[],
+    values: new Map<string, unknown>(),
+    error: undefined as string | undefined,
   }
-  await begin(0, a, 900)
-  await begin(1, b, 901)
-  expect(await take()).toEqual(['put a900', 'put b901', 'current'])
-  watches.down()
-  up()
-  await begin(2, a, 1, true)
-  await begin(3, b, 2, true)
-  expect(await take()).toEqual(['reset', 'put b901', 'put a1', 'reset', 'put a1', 'put b2', 'current'])
+  const stop = client.watch(selection, (event) => {
+    if (event.type !== 'state') told.types.push(event.type)
+    if (event.type === 'put') told.values.set(event.key, event.value)
+    if (event.type === 'delete') told.values.delete(event.key)
+    if (event.type === 'error') told.error = event.error.code
+  })
+  return { ...told, told, stop }
+}
+
+test('a selection within one that is refused goes on by itself', async () => {
+  const oracle = new LogOracle()
+  for (let n = 0; n < 120; n++) oracle.append({ op: 'put', key: `k${n}`, json: '1' })
+  const server = await start(oracle, 100)
+  const client = connect(server.url)
+  const all = follow(client, { all: true })
+  const [key, prefix, gone] = [{ key: 'k7' }, { prefix: 'k1' }, { keys: ['none', 'k5'] }].map((selection) =>
+    follow(client, selection),
+  )
+  await expect.poll(() => all.told.error).toBe('SELECTION_TOO_LARGE')
+  await expect.poll(() => key!.types.at(-1)).toBe('current')
+  await expect.poll(() => prefix!.types.at(-1)).toBe('current')
+  await expect.poll(() => gone!.types.at(-1)).toBe('current')
+  expect([key!.values.size, prefix!.values.size, gone!.values.size]).toEqual([1, 31, 1])
+  server.hub.accept([
+    oracle.append({ op: 'put', key: 'k7', json: '2' }),
+    oracle.append({ op: 'delete', key: 'k5' }),
+  ])
+  await expect.poll(() => key!.values.get('k7')).toBe(2)
+  await expect.poll(() => gone!.values.size).toBe(0)
+  expect([key!.told.error, prefix!.told.error, gone!.told.error]).toEqual([undefined, undefined, undefined])
+  await expect.poll(() => client.state.name).toBe('live')
+  expect(all.types.filter((type) => type === 'error')).toHaveLength(1)
 })
 
-test('what the server cannot do now is asked again, until the client is closed or connects anew', async () => {
-  const { watches, link, up, watch, take } = opened()
-  watch({ key: 'a' })
-  const failing = { error: 'Gone for a moment.', code: 'STORE_FAILED' }
-  await link.asked[0]!.answer(failing)
-  await vi.advanceTimersByTimeAsync(1_500)
-  expect(link.asked).toHaveLength(2)
-  await link.asked[1]!.answer(begun())
-  watches.snapshot(whole(link.asked[1]!.watch, 'a', 1))
-  expect([await take(), watches.isCurrent]).toEqual([['put a1', 'current'], true])
-  watches.ended(link.asked[1]!.watch, new LiveKVError('STORE_FAILED', 'Gone.'))
-  expect(watches.isCurrent).toBe(false)
-  watches.down()
-  up()
-  await vi.advanceTimersByTimeAsync(1_500)
-  expect(link.asked).toHaveLength(3)
-  await link.asked[2]!.answer(failing)
-  watches.close()
-  expect(vi.getTimerCount()).toBe(0)
+test('an instance that is going away is left for another without a time offline', async () => {
+  const oracle = new LogOracle()
+  oracle.append({ op: 'put', key: 'a', json: '1' })
+  const [first, second] = [await start(oracle), await start(oracle)]
+  const proxy = await TcpProxy.start({ port: Number(new URL(first.url).port) })
+  closing.push(() => proxy.close())
+  const client = connect(`http://127.0.0.1:${proxy.port}`)
+  const watched = follow(client, { key: 'a' })
+  await expect.poll(() => client.state.name).toBe('live')
+  const states: string[] = []
+  client.onState(({ name }) => states.push(name))
+  proxy.leadTo({ port: Number(new URL(second.url).port) })
+  await first.close()
+  await expect.poll(() => states.length > 1 && client.state.name, { timeout: 30_000 }).toBe('live')
+  second.hub.accept([oracle.append({ op: 'put', key: 'a', json: '2' })])
+  await expect.poll(() => watched.values.get('a')).toBe(2)
+  expect(new Set(states)).toEqual(new Set(['live', 'catching-up']))
 })
 
-test('frames of an earlier connection, or of a watch that has ended, are nobody’s', async () => {
-  const { watches, link, up, watch, take } = opened()
-  const first = watch({ key: 'a' })
-  await link.asked[0]!.answer(begun())
-  watches.down()
-  up()
-  watches.snapshot(whole(link.asked[0]!.watch, 'a', 5))
-  expect(await take()).toEqual([])
-  first.stop()
-  await vi.advanceTimersByTimeAsync(1_000)
-  expect(link.ended).toEqual([link.asked[1]!.watch])
-  watches.snapshot(whole(link.asked[1]!.watch, 'a', 5))
-  expect(await take()).toEqual([])
-})
-
-test('a prefix that is refused when it has begun lets go of what is within it, seamlessly', async () => {
-  const { watches, link, watch, take } = opened()
-  watch({ prefix: 'a' })
-  watch({ key: 'aa' })
-  await link.asked[0]!.answer(begun())
-  watches.snapshot({ ...whole(link.asked[0]!.watch, 'aa', 5), end: false })
-  expect(await take()).toEqual(['put a5', 'put a5'])
-  watches.ended(link.asked[0]!.watch, new LiveKVError('SELECTION_TOO_LARGE', 'Too much.'))
-  expect(await take()).toEqual(['error'])
-  expect(link.asked[1]).toMatchObject({ keys: ['aa'] })
-  await link.asked[1]!.answer(begun())
-  watches.snapshot(whole(link.asked[1]!.watch, 'aa', 5))
-  expect(await take()).toEqual(['current'])
+test('a snapshot makes the cursor void until it has ended', () => {
+  const watch = new SharedWatch(partsOf({ prefix: '' })[0]!)
+  const frame = { watch: '1', entries: [] }
+  const answer = { reset: false, resumed: false, storeId: 's' }
+  watch.answered(answer)
+  watch.snapshotFrame({ ...frame, end: true, cursor: 'first' })
+  expect(watch.cursor).toBe('first')
+  watch.answered({ ...answer, resumed: true })
+  watch.changesFrame({ watch: '1', changes: [], cursor: 'second', current: true })
+  expect(watch.cursor).toBe('second')
+  // Not asked for: the server has lost its place in the log.
+  watch.snapshotFrame({ ...frame, end: false })
+  expect([watch.cursor, watch.isCurrent]).toEqual([undefined, false])
+  watch.snapshotFrame({ ...frame, end: true, cursor: 'third' })
+  expect([watch.cursor, watch.isCurrent]).toEqual(['third', true])
+  watch.answered(answer)
+  expect(watch.cursor).toBe(undefined)
 })
