@@ -2,30 +2,27 @@
  * The text of one change in an export, and back. `key` and `time` restore the history when it is imported;
  * `revision` and `at` say where the change stood in the exported store, and are given anew by the other one.
  */
+import type { Change } from '@livekv/client'
 import { shown } from './failure.ts'
 import type { ImportWrite } from './import-row.ts'
+import { textOf, writtenJson } from './json-text.ts'
 import { oneLine } from './raw-json.ts'
 import { parseTime } from './time-text.ts'
 
 export const EXPORT_COLUMNS = ['op', 'key', 'value', 'time', 'revision', 'at'] as const
 
-/** From the raw fields of a change as the API gives it. A delete has no value. */
-export function toNdjson(fields: Map<string, string>): string {
-  const members = EXPORT_COLUMNS.filter((name) => fields.has(name)).map(
-    (name) => `"${name}":${oneLine(fields.get(name)!)}`,
-  )
-  return `{${members.join(',')}}\n`
+/** A delete has no value. */
+export function toNdjson(change: Change): string {
+  const { op, key, revision, at, time } = change
+  const value = change.op === 'put' ? change.value : undefined
+  return `${oneLine(writtenJson.stringify({ op, key, value, time, revision, at }))}\n`
 }
 
 /** The value is JSON text here too, so that a number and a string of digits stay apart. */
-export function toCsv(fields: Map<string, string>): string {
-  const cells = EXPORT_COLUMNS.map((name) => {
-    const json = fields.get(name) ?? ''
-    return quoted(
-      name === 'value' || name === 'revision' || json === '' ? json : (JSON.parse(json) as string),
-    )
-  })
-  return `${cells.join(',')}\n`
+export function toCsv(change: Change): string {
+  const { op, key, revision, at, time } = change
+  const value = change.op === 'put' ? textOf(change.value) : ''
+  return `${[op, key, value, time, String(revision), at].map(quoted).join(',')}\n`
 }
 
 export const CSV_HEADER = `${EXPORT_COLUMNS.join(',')}\n`

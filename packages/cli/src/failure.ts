@@ -1,4 +1,4 @@
-import { ERRORS, type ErrorCode } from '@livekv/protocol'
+import type { LiveKVError } from '@livekv/client'
 
 /** What the process ends with; docs/cli.md has the same list. */
 export const EXIT = {
@@ -34,16 +34,20 @@ export function usage(message: string): Failure {
   return new Failure(EXIT.usage, 'USAGE', message)
 }
 
-/** The failure for an error the server answered. */
-export function serverFailure(code: string, message: string, details: Record<string, unknown> = {}): Failure {
-  return new Failure(exitCodeOf(code), code, message, details)
+/** The failure for what the server or the client refused. */
+export function failureOf(error: LiveKVError): Failure {
+  return new Failure(exitCodeOf(error), error.code, error.message, error.details)
 }
 
-function exitCodeOf(code: string): ExitCode {
+function exitCodeOf({ code, status }: LiveKVError): ExitCode {
   if (code === 'KEY_NOT_FOUND') return EXIT.notFound
-  const status = ERRORS[code as ErrorCode]?.status
   if (status === 409 || status === 412) return EXIT.conflict
-  return status === 503 ? EXIT.unavailable : EXIT.failure
+  return status === 503 || code === 'UNREACHABLE' ? EXIT.unavailable : EXIT.failure
+}
+
+/** `why` is what that means for the command. */
+export function noValue(key: string, why: string): Failure {
+  return new Failure(EXIT.notFound, 'KEY_NOT_FOUND', `The key ${shown(key)} has no value${why}.`)
 }
 
 /** A value as it is named in a message. */

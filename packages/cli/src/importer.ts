@@ -7,11 +7,11 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
-import { BatchWriter, type Written } from './batch-writer.ts'
 import type { Context } from './context.ts'
 import { EXIT, Failure } from './failure.ts'
 import type { ImportRow } from './import-row.ts'
 import { createProgress } from './progress.ts'
+import { Writer, type Written } from './writer.ts'
 
 const MAX_SHOWN_PROBLEMS = 10
 
@@ -101,7 +101,7 @@ export async function checkRows(
 
 async function write(context: Context, job: ImportJob, id: string, total: number): Promise<Written> {
   const progress = createProgress(`import ${job.path}`, 'rows')
-  const writer = new BatchWriter(context, {
+  const writer = new Writer(context.server, {
     refused: (line, failure) => {
       if (!job.skipBad)
         throw new Failure(failure.exitCode, failure.code, `${job.path}, line ${line}: ${failure.message}`)
@@ -136,8 +136,7 @@ function stopped(context: Context, job: ImportJob, { applied, repeated }: Writte
   const exitCode = context.signal.aborted ? EXIT.interrupted : (cause?.exitCode ?? EXIT.failure)
   const code = context.signal.aborted ? 'INTERRUPTED' : (cause?.code ?? 'INTERNAL')
   // No connection was ever made. Anything else may have reached the server, even without an answer.
-  if (code === 'NO_SERVER' && !context.api.hasAnswered)
-    return new Failure(exitCode, code, `${why} Nothing was written.`)
+  if (!context.server.isThere) return new Failure(exitCode, code, `${why} Nothing was written.`)
   const rest = job.again
     ? 'The batch under way may be too: look at the history before you import the rest.'
     : 'Run the same command again within 10 minutes and only what is missing is written; later, rows would be written twice.'

@@ -2,24 +2,19 @@ import { createWriteStream } from 'node:fs'
 import { rename, rm } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { oneLine } from './raw-json.ts'
 
 const CHUNK_CHARS = 64 * 1024
 
 /** Every item as a line on standard output, no faster than it is read there. */
-export async function writeLines(
-  items: AsyncIterable<string>,
-  format: (item: string) => string,
-): Promise<void> {
+export async function writeLines<T>(items: AsyncIterable<T>, format: (item: T) => string): Promise<void> {
   await writeStdout(chunks(items, format))
 }
 
-async function* chunks(
-  items: AsyncIterable<string>,
-  format: (item: string) => string,
-): AsyncGenerator<string> {
+async function* chunks<T>(items: AsyncIterable<T>, format: (item: T) => string): AsyncGenerator<string> {
   let chunk = ''
   for await (const item of items) {
-    chunk += `${format(item)}\n`
+    chunk += `${oneLine(format(item))}\n`
     if (chunk.length < CHUNK_CHARS) continue
     yield chunk
     chunk = ''

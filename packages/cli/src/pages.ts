@@ -1,40 +1,29 @@
-import type { Api } from './api.ts'
-import { rawFields, rawItems } from './raw-json.ts'
+import type { Page } from '@livekv/client'
 
-export interface Page {
-  /** Each item as the JSON text the server sent. */
-  items: string[]
-  fields: Map<string, string>
-}
-
-/** The pages of a listing behind a cursor, one request at a time, each asked for when the last one is used up. */
-export async function* pages(
-  api: Api,
-  path: string,
-  query: Record<string, string | number | undefined>,
-  field: 'entries' | 'changes',
-): AsyncGenerator<Page> {
-  let cursor: string | undefined
+/** The pages of a listing, each asked for when the last one is used up. */
+export async function* pages<P extends Page<unknown>>(
+  ask: (from: { cursor?: string }) => Promise<P>,
+): AsyncGenerator<P, void, void> {
+  let next: string | undefined
   do {
-    const answer = await api.request({ method: 'GET', path, query: { ...query, cursor } })
-    const fields = rawFields(answer)
-    yield { items: rawItems(fields.get(field) ?? '[]'), fields }
-    const next = fields.get('next')
-    cursor = next === undefined || next === 'null' ? undefined : (JSON.parse(next) as string)
-  } while (cursor !== undefined)
+    const page: P = await ask(next === undefined ? {} : { cursor: next })
+    yield page
+    next = page.next
+  } while (next !== undefined)
 }
 
-/** The first `limit` items of all pages. */
-export async function* items(
-  all: AsyncIterable<Page>,
+export async function* itemsOf<T>(all: AsyncIterable<Page<T>>): AsyncGenerator<T, void, void> {
+  for await (const { items } of all) yield* items
+}
+
+/** The first `limit` of them. */
+export async function* take<T>(
+  all: AsyncIterable<T>,
   limit = Number.POSITIVE_INFINITY,
-): AsyncGenerator<string> {
+): AsyncGenerator<T, void, void> {
   let left = limit
-  for await (const page of all) {
-    for (const item of page.items) {
-      if (left-- <= 0) return
-      yield item
-    }
-    if (left <= 0) return
+  for await (const item of all) {
+    yield item
+    if (--left <= 0) return
   }
 }

@@ -8,6 +8,7 @@ import { addList } from './commands/list.ts'
 import { addPut } from './commands/put.ts'
 import { addReplay } from './commands/replay.ts'
 import { addServe } from './commands/serve.ts'
+import { addWatch } from './commands/watch.ts'
 import { contextFrom, DEFAULT_URL } from './context.ts'
 
 export function createProgram(signal: AbortSignal): Command {
@@ -28,6 +29,7 @@ Examples:
   $ livekv serve
   $ livekv put gold.sjc.buy 18.930
   $ livekv get gold.sjc.buy
+  $ livekv watch gold.sjc.buy
   $ livekv import gold.csv --key gold --value Price --time Date
   $ livekv history gold --newest --limit 5
 
@@ -38,6 +40,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no such key, 4 conflict, 5 no ser
   addPut(program, contextOf)
   addGet(program, contextOf)
   addDelete(program, contextOf)
+  addWatch(program, contextOf)
   addList(program, contextOf)
   addHistory(program, contextOf)
   addImport(program, contextOf)

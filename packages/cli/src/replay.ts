@@ -5,12 +5,12 @@
  */
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { BatchWriter } from './batch-writer.ts'
 import type { Context } from './context.ts'
 import { EXIT, Failure } from './failure.ts'
 import type { ImportRow, ImportWrite } from './import-row.ts'
 import { checkFile, checkRows } from './importer.ts'
 import { createProgress } from './progress.ts'
+import { Writer } from './writer.ts'
 
 /** They are held in memory, to be put in order. */
 const MAX_ROWS = 1_000_000
@@ -60,7 +60,7 @@ async function inOrder(job: ReplayJob): Promise<Row[]> {
 
 async function write(context: Context, { path, speed, keepTime }: ReplayJob, rows: Row[]): Promise<number> {
   const progress = createProgress(`replay ${path}`, 'rows')
-  const writer = new BatchWriter(context, {
+  const writer = new Writer(context.server, {
     refused: (line, failure) => {
       throw new Failure(failure.exitCode, failure.code, `${path}, line ${line}: ${failure.message}`)
     },

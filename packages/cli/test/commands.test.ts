@@ -104,7 +104,7 @@ describe('exit codes', () => {
   })
 })
 
-const COMMANDS = ['serve', 'put', 'get', 'delete', 'list', 'history', 'import', 'export']
+const COMMANDS = ['serve', 'put', 'get', 'delete', 'watch', 'list', 'history', 'import', 'replay', 'export']
 
 describe('list and history', () => {
   test('keys in order, over pages, by prefix', async () => {

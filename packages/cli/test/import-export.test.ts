@@ -60,7 +60,7 @@ describe('CSV', () => {
       'Date',
     )
     expect(ended).toMatchObject({ code: 0, stderr: '' })
-    expect(ended.stdout).toContain('60 rows, 60 values written')
+    expect(ended.stdout).toContain('2322 rows, 2322 values written')
     const rows = await csvLines('gold.csv')
     expect(await series('gold')).toEqual(rows.map(([date, price]) => `${date} ${price}`))
     expect((await livekv('get', 'gold')).stdout).toBe(`${rows.at(-1)![1]}\n`)
@@ -80,7 +80,7 @@ describe('CSV', () => {
         '--json',
       ],
     )
-    expect(JSON.parse(ended.stdout)).toMatchObject({ rows: 30, applied: 150, skipped: 0 })
+    expect(JSON.parse(ended.stdout)).toMatchObject({ rows: 1000, applied: 5000, skipped: 0 })
     const rows = await csvLines('sp500.csv')
     expect(await series('sp500.open')).toEqual(rows.map((row) => `${row[0]} ${row[1]}`))
     expect(await series('sp500.volume')).toEqual(rows.map((row) => `${row[0]} ${row[6]}`))
@@ -91,9 +91,8 @@ describe('CSV', () => {
     expect((await livekv('import', data('stocks.csv'), ...args)).code).toBe(0)
     const rows = (await csvLines('stocks.csv')).filter(([symbol]) => symbol === 'IBM')
     expect(rows[0]![1]).toBe('Jan 1 2000')
-    const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug']
     expect(await series('stock.IBM')).toEqual(
-      rows.map(([, date, price]) => `2000-0${months.indexOf(date!.slice(0, 3)) + 1}-01 ${price}`),
+      rows.map(([, date, price]) => `${new Date(`${date} UTC`).toISOString().slice(0, 10)} ${price}`),
     )
   })
 
@@ -109,11 +108,14 @@ describe('CSV', () => {
       'Date',
       '--json',
     ]
-    expect(JSON.parse((await livekv(...args)).stdout)).toMatchObject({ applied: 60, repeated: 0 })
-    expect(JSON.parse((await livekv(...args)).stdout)).toMatchObject({ applied: 0, repeated: 60 })
-    expect(await series('twice')).toHaveLength(60)
-    expect(JSON.parse((await livekv(...args, '--again')).stdout)).toMatchObject({ applied: 60, repeated: 0 })
-    expect(await series('twice')).toHaveLength(120)
+    expect(JSON.parse((await livekv(...args)).stdout)).toMatchObject({ applied: 2322, repeated: 0 })
+    expect(JSON.parse((await livekv(...args)).stdout)).toMatchObject({ applied: 0, repeated: 2322 })
+    expect(await series('twice')).toHaveLength(2322)
+    expect(JSON.parse((await livekv(...args, '--again')).stdout)).toMatchObject({
+      applied: 2322,
+      repeated: 0,
+    })
+    expect(await series('twice')).toHaveLength(4644)
   })
 
   test('bad rows are named, and nothing is written; --skip-bad leaves them out', async () => {
@@ -160,9 +162,15 @@ describe('CSV', () => {
 
   test('what the server refuses is named with its line', async () => {
     const path = await file('keys.csv', `key,value\nfine.key,1\n${'k'.repeat(600)},2\n`)
-    const ended = await livekv('import', path, '--key-column', 'key', '--value', 'value')
+    const args = ['import', path, '--key-column', 'key', '--value', 'value']
+    const ended = await livekv(...args)
     expect(ended.code).toBe(1)
     expect(ended.stderr).toMatch(/line 3: .*512/)
+    expect(ended.stderr).toContain('1 writes of')
+    const skipped = await livekv(...args, '--skip-bad', '--json')
+    expect(skipped.code).toBe(0)
+    expect(skipped.stderr).toMatch(/line 3: .*512.*\(skipped\)\n$/)
+    expect(JSON.parse(skipped.stdout)).toMatchObject({ rows: 2, applied: 0, repeated: 1, refused: 1 })
   })
 })
 
@@ -204,7 +212,7 @@ describe('export', () => {
     const gold = (await livekv('export', '--key', 'gold', '--format', 'csv')).stdout.split('\n')
     expect(gold[0]).toBe('op,key,value,time,revision,at')
     expect(gold[1]).toMatch(/^put,gold,18\.930,1833-01-01T00:00:00\.000Z,\d+,/)
-    expect(gold).toHaveLength(62)
+    expect(gold).toHaveLength(2324)
   })
 
   test('a broken NDJSON line is named', async () => {

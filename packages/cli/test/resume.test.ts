@@ -1,11 +1,9 @@
-import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { TcpProxy } from '../../server/test/services/tcp-proxy.ts'
 import { startCli } from './support/run-cli.ts'
 import { ServerProcess } from './support/server-process.ts'
 
@@ -87,16 +85,20 @@ test('an interrupted import says how to go on, and run again it writes only what
   await expectAllOnce('interrupted')
 })
 
-test('answers are lost after the commit: the batches are sent again and count once', async () => {
-  let requests = 0
-  const proxy = createServer(async (request, response) => {
-    const { status, text } = await forward(request.url!, Buffer.concat(await request.toArray()))
-    if (++requests % 3 === 2) request.socket.destroy()
-    else response.writeHead(status).end(text)
-  }).listen(0, '127.0.0.1')
-  await once(proxy, 'listening')
-  const ended = await importOf('lost', `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`).ended
-  proxy.close()
+test('answers are lost after the commit: what was written is sent again and counts once', async () => {
+  const proxy = await TcpProxy.start({ port: server.port })
+  const start = await server.head()
+  const running = importOf('lost', proxy.through(server.url))
+  for (const part of [1_000, 4_000, 8_000]) {
+    const head = await headAbove(start + part)
+    proxy.stall('toClient')
+    // Committed, and nobody was told.
+    await headAbove(head)
+    proxy.cut()
+    proxy.heal()
+  }
+  const ended = await running.ended
+  await proxy.close()
   expect(ended).toMatchObject({ code: 0, stderr: '' })
   const { applied, repeated } = JSON.parse(ended.stdout)
   expect(applied + repeated).toBe(ROWS)
@@ -104,8 +106,30 @@ test('answers are lost after the commit: the batches are sent again and count on
   await expectAllOnce('lost')
 })
 
-async function forward(path: string, body: Buffer): Promise<{ status: number; text: string }> {
-  const headers = { 'content-type': 'application/json' }
-  const answer = await fetch(`${server.url}${path}`, { method: 'POST', headers, body: new Uint8Array(body) })
-  return { status: answer.status, text: await answer.text() }
-}
+test('a put whose first connection breaks is written, once', async () => {
+  const proxy = await TcpProxy.start({ port: server.port })
+  proxy.stall('toClient')
+  const running = startCli(['put', 'one', '1.50', '--json'], { url: proxy.through(server.url) })
+  await expect.poll(() => proxy.connections, { timeout: 30_000 }).toBeGreaterThan(0)
+  proxy.cut()
+  proxy.heal()
+  expect(await running.ended).toMatchObject({ code: 0, stderr: '' })
+  await proxy.close()
+  expect(JSON.parse(await server.get('/api/v1/history?key=one')).changes).toHaveLength(1)
+})
+
+test('an export over a connection that breaks again and again is whole', async () => {
+  const before = (await startCli(['export'], { url: server.url }).ended).stdout
+  const proxy = await TcpProxy.start({ port: server.port })
+  const running = startCli(['export'], { url: proxy.through(server.url) })
+  for (const pages of [1, 5, 10]) {
+    await expect
+      .poll(() => running.printed.stdout.length, { interval: 2, timeout: 30_000 })
+      .toBeGreaterThan((pages * before.length) / 20)
+    proxy.cut()
+  }
+  const ended = await running.ended
+  await proxy.close()
+  expect(ended).toMatchObject({ code: 0, stderr: '' })
+  expect(ended.stdout).toBe(before)
+})

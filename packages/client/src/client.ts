@@ -8,6 +8,7 @@ import { type JsonCodec, plainJson } from './json-codec.ts'
 import { LinkLost } from './link.ts'
 import { Listeners } from './listeners.ts'
 import { JsonText } from './packet-parser.ts'
+import { MAX_CHARS } from './pending.ts'
 import {
   type CandlesQuery,
   type ChangesPage,
@@ -24,24 +25,38 @@ import { createValue, type Value } from './value.ts'
 import type { EntryOf, WatchChange, WatchEvent } from './watch-event.ts'
 import { Watcher } from './watcher.ts'
 import { Watches } from './watches.ts'
-import { MAX_CHARS } from './write-batches.ts'
-import type { DeleteOptions, IncrementOptions, PutEntry, PutOptions, WriteResult } from './write-options.ts'
+import type {
+  DeleteOptions,
+  IncrementOptions,
+  PutEntry,
+  PutOptions,
+  TouchOptions,
+  Write,
+  WriteResult,
+} from './write-options.ts'
 import { type BatchAnswer, Writes } from './writes.ts'
 
 /**
- * A connection to a LiveKV server (or several instances behind one address), and everything that goes over it. It
- * connects at once and reconnects by itself until `close`. Clients share nothing; a program needs one.
+ * A connection to a LiveKV server (or several instances behind one address), and everything that goes over it.
+ * Clients share nothing; a program needs one.
  *
- * Reads go over HTTP and ask the server each time. Writes go over the socket: a promise that resolves means that the
- * write is on disk. What is not acknowledged is sent again, once applied at most, after a reconnection too and in the
- * order of issue per key, for up to 5 minutes; what the server refuses rejects at once with a `LiveKVError`.
+ * It connects when it is first needed, by a watch, a write, or a look at `state` or `now`, and from then on
+ * reconnects by itself until `close`. Reads do not need it: they go over HTTP, ask the server each time, and keep no
+ * program running.
+ *
+ * Writes go over the connection: a promise that resolves means that the write is on disk. What is not acknowledged is
+ * sent again, once applied at most, after a reconnection too and in the order of issue per key, for up to 5 minutes;
+ * what the server refuses rejects at once with a `LiveKVError`.
  */
 export interface Client {
   /** Undefined: the key has no value. */
   get<V = Json>(key: string, options?: ReadOptions): Promise<EntryOf<V> | undefined>
   /** Those of the keys that have a value. */
   getMany<V = Json>(keys: readonly string[], options?: ReadOptions): Promise<Map<string, EntryOf<V>>>
-  /** All entries, or those of a prefix, in the byte order of their keys; pages are fetched as the loop goes on. */
+  /**
+   * All entries, or those of a prefix, in the byte order of their keys. Pages are fetched as the loop goes on; of all
+   * but the first one the client waits up to a minute for a server that is away.
+   */
   list<V = Json>(options?: ListOptions): AsyncIterable<EntryOf<V>>
   /** The key's changes, a page. */
   history(key: string, query?: HistoryQuery): Promise<Page<Change>>
@@ -62,7 +77,13 @@ export interface Client {
   /** Adds to a number, atomically; `value` of the result is the new one. */
   increment(key: string, by?: number, options?: IncrementOptions): Promise<WriteResult>
   /** Writes the present value again, with a new expiry or none. */
-  touch(key: string, options?: Omit<IncrementOptions, 'ifAbsent'>): Promise<WriteResult>
+  touch(key: string, options?: TouchOptions): Promise<WriteResult>
+  /**
+   * Writes of any kind, applied in this order across keys too (other writes keep that of each key, and need not wait
+   * for those of other keys). Each is applied or refused by itself: resolves, when all are decided, with a result or
+   * an error for each.
+   */
+  write(writes: readonly Write[]): Promise<(WriteResult | LiveKVError)[]>
 
   /**
    * Tells the listener the present state of what is selected, then each change, until the returned function is called.
@@ -91,7 +112,7 @@ export interface ClientOptions {
   json?: JsonCodec
 }
 
-/** `url` is the server's address, by default that of the page. */
+/** `url` is the server's address, by default that of the page. Nothing is sent before the client is used. */
 export function createClient(url?: string | URL, options: ClientOptions = {}): Client {
   const given = url ?? (globalThis as { location?: { origin: string } }).location?.origin
   const base = URL.canParse(String(given)) ? new URL(given as URL) : undefined
@@ -108,7 +129,7 @@ class LiveClient implements Client {
   readonly #reads: Reads
   readonly #connection: Connection
   readonly #watches: Watches
-  readonly #writes: Writes
+  readonly #writeQueue: Writes
   readonly #stateListeners = new Listeners<ConnectionState>()
   readonly #watchers = new Set<Watcher>()
   readonly #values = new Map<string, WeakRef<Value>>()
@@ -119,15 +140,15 @@ class LiveClient implements Client {
     this.#http = new Http(url, json)
     this.#reads = new Reads(this.#http)
     this.#watches = new Watches(() => this.#connection.evaluate())
-    this.#writes = new Writes((writes, chars) => this.#sendBatch(writes, chars), json)
+    this.#writeQueue = new Writes((writes, chars) => this.#sendBatch(writes, chars), json)
     this.#connection = new Connection(url, json, {
       up: (link) => {
         this.#watches.up(link)
-        this.#writes.up()
+        this.#writeQueue.up()
       },
       down: () => {
         this.#watches.down()
-        this.#writes.down()
+        this.#writeQueue.down()
       },
       snapshot: (frame) => this.#watches.snapshot(frame),
       changes: (frame) => this.#watches.changes(frame),
@@ -208,8 +229,15 @@ class LiveClient implements Client {
     return this.#writes.write({ ...options, op: 'increment', key, by })
   }
 
-  async touch(key: string, options: Omit<IncrementOptions, 'ifAbsent'> = {}): Promise<WriteResult> {
+  async touch(key: string, options: TouchOptions = {}): Promise<WriteResult> {
     return this.#writes.write({ ...options, op: 'touch', key })
+  }
+
+  async write(writes: readonly Write[]): Promise<(WriteResult | LiveKVError)[]> {
+    const settled = await Promise.allSettled(this.#writes.writeInOrder(writes))
+    return settled.map((outcome) =>
+      outcome.status === 'fulfilled' ? outcome.value : (outcome.reason as LiveKVError),
+    )
   }
 
   watch<V = Json>(selection: Selection, listener: (event: WatchEvent<V>) => void): () => void
@@ -239,6 +267,7 @@ class LiveClient implements Client {
   }
 
   get state(): ConnectionState {
+    this.#connection.start()
     return this.#connection.state
   }
 
@@ -247,21 +276,28 @@ class LiveClient implements Client {
     this.#stateListeners.add(run, () => this.state)
 
   now(): number {
+    this.#connection.start()
     return this.#connection.clock.now()
   }
 
   close(): void {
     if (this.#isClosed) return
     this.#isClosed = true
-    this.#writes.close()
+    this.#writeQueue.close()
     this.#connection.close()
     for (const watcher of this.#watchers) watcher.stop()
     this.#watches.close()
     this.#http.close()
   }
 
+  get #writes(): Writes {
+    this.#connection.start()
+    return this.#writeQueue
+  }
+
   #watch(selection: Selection, emit: (event: WatchEvent) => void, ended = () => {}): Watcher {
     if (this.#isClosed) throw closedError()
+    this.#connection.start()
     const watcher: Watcher = new Watcher(
       this.#watches,
       selection,

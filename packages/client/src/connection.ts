@@ -7,7 +7,7 @@ import { Link, LinkLost } from './link.ts'
 import { onPageSignals } from './page-signals.ts'
 
 /**
- * connect -> up (watches and writes go out again) -> frames … -> lost -> wait (longer each time, random) -> connect …
+ * start -> connect -> up (watches and writes go out again) -> frames … -> lost -> wait (longer each time, random) -> connect …
  *
  * A link that was silent for a while is asked for a sign of life; without one it is dropped and a new one made. So
  * a dead link is known within SILENCE + TICK + PROBE = 8.5 s, whatever the network does with its packets.
@@ -43,13 +43,13 @@ export class Connection {
   readonly #url: URL
   readonly #json: JsonCodec
   readonly #handlers: ConnectionHandlers
-  readonly #stopSignals: () => void
-  readonly #ticking: ReturnType<typeof setInterval>
+  #stopSignals = () => {}
+  #ticking: ReturnType<typeof setInterval> | undefined
   #link: Link | undefined
   #state: ConnectionState = { name: 'catching-up', since: Date.now() }
   /** Until then (by `performance.now()`) no link is no bad news: the first one is being made, or the instance asked us to move. */
   #excusedUntilMs = Number.POSITIVE_INFINITY
-  /** When the server was last heard; before the first time, when the client was made. */
+  /** When the server was last heard; before the first time, when the client began to look for it. */
   #heardAt = Date.now()
   #lostReason: string | undefined
   #probing: Link | undefined
@@ -66,9 +66,17 @@ export class Connection {
     this.#url = url
     this.#json = json
     this.#handlers = handlers
+  }
+
+  /** Connects in a moment, not within this call; done once. */
+  start(): void {
+    if (this.#ticking !== undefined || this.#closed) return
+    this.#state = Object.freeze({ name: 'catching-up', since: Date.now() })
+    this.#heardAt = Date.now()
+    this.#tickMs = Date.now()
+    this.#tickedAt = performance.now()
     this.#stopSignals = onPageSignals(() => this.#check())
     this.#ticking = setInterval(() => this.#tick(), TICK_MS)
-    // The handlers belong to a client that is still being made.
     this.#retrying = setTimeout(() => this.#connect(), 0)
   }
 

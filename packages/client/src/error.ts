@@ -48,7 +48,10 @@ const RETRYABLE: Readonly<Record<RetryableCode, true>> = {
  */
 export type ClientErrorCode = 'UNREACHABLE' | 'CLIENT_CLOSED'
 
-/** Every error of the client. The message names the value and the remedy; `details` are the server's further fields. */
+/**
+ * Every error of the client. The message names the value and the remedy; `details` are the server's further fields;
+ * `cause` is the network's own error, where there was one.
+ */
 export class LiveKVError extends Error {
   override readonly name = 'LiveKVError'
   readonly code: ErrorCode | ClientErrorCode
@@ -56,8 +59,13 @@ export class LiveKVError extends Error {
   readonly status: number
   readonly details: Readonly<Record<string, unknown>>
 
-  constructor(code: ErrorCode | ClientErrorCode, message: string, details: Record<string, unknown> = {}) {
-    super(message)
+  constructor(
+    code: ErrorCode | ClientErrorCode,
+    message: string,
+    details: Record<string, unknown> = {},
+    cause?: unknown,
+  ) {
+    super(message, cause === undefined ? undefined : { cause })
     this.code = code
     // A newer server may know codes that this table does not.
     this.status = code === 'UNREACHABLE' || code === 'CLIENT_CLOSED' ? 0 : (STATUS[code] ?? 500)

@@ -34,6 +34,21 @@ export class Http {
     })
   }
 
+  /** Resolves after the time, at once when it is closed. */
+  pause(ms: number): Promise<void> {
+    const { signal } = this.#closed
+    return new Promise((resolve) => {
+      const end = () => {
+        clearTimeout(timer)
+        signal.removeEventListener('abort', end)
+        resolve()
+      }
+      const timer = setTimeout(end, ms)
+      signal.addEventListener('abort', end)
+      if (signal.aborted) end()
+    })
+  }
+
   close(): void {
     this.#closed.abort()
   }
@@ -52,10 +67,8 @@ export class Http {
       text = await response.text()
     } catch (error) {
       if (signal.aborted) throw closedError()
-      const why = ending.signal.aborted
-        ? `no answer within ${TIMEOUT_MS / 1000} s`
-        : String((error as Error).message)
-      throw new LiveKVError('UNREACHABLE', `${this.#base} could not be reached: ${why}.`)
+      const why = ending.signal.aborted ? `no answer within ${TIMEOUT_MS / 1000} s` : reasonOf(error as Error)
+      throw new LiveKVError('UNREACHABLE', `${this.#base} could not be reached: ${why}.`, {}, error)
     } finally {
       clearTimeout(timeout)
       signal.removeEventListener('abort', end)
@@ -71,6 +84,12 @@ export class Http {
       `${this.#base} answered ${response.status} and not as a LiveKV server does. Is the address right?`,
     )
   }
+}
+
+/** Node's fetch says "fetch failed", and why in its cause. */
+function reasonOf({ message, cause }: Error): string {
+  const { code, message: why } = (cause ?? {}) as { code?: string; message?: string }
+  return why || code || message
 }
 
 export function closedError(): LiveKVError {

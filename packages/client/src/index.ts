@@ -16,4 +16,12 @@ export type {
 export type { Selection } from './selection.ts'
 export type { Value } from './value.ts'
 export type { EntryOf, WatchChange, WatchDelete, WatchEvent, WatchPut } from './watch-event.ts'
-export type { DeleteOptions, IncrementOptions, PutEntry, PutOptions, WriteResult } from './write-options.ts'
+export type {
+  DeleteOptions,
+  IncrementOptions,
+  PutEntry,
+  PutOptions,
+  TouchOptions,
+  Write,
+  WriteResult,
+} from './write-options.ts'

@@ -1,4 +1,5 @@
 import type { Candle, Change, Entry } from '@livekv/protocol'
+import { LiveKVError } from './error.ts'
 import type { Http } from './http.ts'
 
 export interface ReadOptions {
@@ -67,6 +68,9 @@ const MAX_KEYS = 1_000
 const MAX_PAGE = 1_000
 /** A request for keys stays well below the server's limit of a body, whatever is in them. */
 const MAX_REQUEST_CHARS = 192 * 1024
+/** How long a page is asked for again in the middle of a list. */
+const RETRY_PAGE_FOR_MS = 60_000
+const RETRY_PAUSE_MAX_MS = 2_000
 
 export class Reads {
   readonly #http: Http
@@ -95,15 +99,28 @@ export class Reads {
   async *list({ prefix, pageSize = MAX_PAGE, atLeast }: ListOptions): AsyncGenerator<Entry, void, void> {
     let cursor: string | undefined
     do {
-      const page: { entries: Entry[]; next?: string } = await this.#http.get('/api/v1/entries', {
-        prefix,
-        limit: pageSize,
-        cursor,
-        atLeast: cursor === undefined ? atLeast : undefined,
-      })
+      const query = { prefix, limit: pageSize, cursor, atLeast: cursor === undefined ? atLeast : undefined }
+      const ask = () => this.#http.get<{ entries: Entry[]; next?: string }>('/api/v1/entries', query)
+      const page: { entries: Entry[]; next?: string } = await (cursor === undefined
+        ? ask()
+        : this.#again(ask))
       yield* page.entries
       cursor = page.next
     } while (cursor !== undefined)
+  }
+
+  /** A list cannot go on from where it broke off: what will pass is waited for. */
+  async #again<T>(ask: () => Promise<T>): Promise<T> {
+    const giveUpMs = performance.now() + RETRY_PAGE_FOR_MS
+    for (let pauseMs = 100; ; pauseMs = Math.min(pauseMs * 2, RETRY_PAUSE_MAX_MS)) {
+      try {
+        return await ask()
+      } catch (error) {
+        const passes = error instanceof LiveKVError && error.retryable && performance.now() < giveUpMs
+        if (!passes) throw error
+        await this.#http.pause(pauseMs * (0.5 + Math.random() / 2))
+      }
+    }
   }
 
   async history(key: string, query: HistoryQuery): Promise<Page<Change>> {

@@ -1,4 +1,4 @@
-import type { Json, WriteAnswer, WriteRequest } from '@livekv/protocol'
+import type { Json, WriteAnswer } from '@livekv/protocol'
 
 /** As of the write in the HTTP API (docs/protocol.md). Without an idempotency key the client makes one. */
 export interface PutOptions {
@@ -20,9 +20,14 @@ export interface PutEntry extends PutOptions {
 }
 
 export type IncrementOptions = Omit<PutOptions, 'skipUnchanged'>
+export type TouchOptions = Omit<IncrementOptions, 'ifAbsent'>
 export type DeleteOptions = Pick<PutOptions, 'time' | 'ifRevision' | 'idempotencyKey'>
+
+export type Write =
+  | ({ op: 'put' } & PutEntry)
+  | ({ op: 'delete'; key: string } & DeleteOptions)
+  | ({ op: 'increment'; key: string; by?: number } & IncrementOptions)
+  | ({ op: 'touch'; key: string } & TouchOptions)
 
 /** The write is on disk (`applied`), or there was nothing to change (`unchanged`). */
 export type WriteResult = Exclude<WriteAnswer, { error: string }>
-
-export type Write = WriteRequest

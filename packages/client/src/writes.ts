@@ -4,7 +4,8 @@ import { isErrorBody, LiveKVError, shown } from './error.ts'
 import { closedError } from './http.ts'
 import type { JsonCodec } from './json-codec.ts'
 import { LinkLost } from './link.ts'
-import { Batcher, type Pending } from './write-batches.ts'
+import type { Pending } from './pending.ts'
+import { Batcher } from './write-batches.ts'
 import type { Write, WriteResult } from './write-options.ts'
 
 /**
@@ -12,8 +13,9 @@ import type { Write, WriteResult } from './write-options.ts'
  *                     ^___ link lost, or an error that passes: again, at its old place, with its idempotency key
  *
  * A key's next write is sent only when the one before is answered (or goes in the same batch, after it), so that a
- * write that has to be sent again never lands after a later one. Nothing waits for longer than RETRY_FOR_MS: by then
- * either it was never sent, or its fate is unknown, and the error says which.
+ * write that has to be sent again never lands after a later one. (Writes in order are sent as if all had one key.)
+ * Nothing waits for longer than RETRY_FOR_MS: by then either it was never sent, or its fate is unknown, and the error
+ * says which.
  */
 export const RETRY_FOR_MS = 5 * 60_000
 const MAX_PENDING = 100_000
@@ -61,6 +63,16 @@ export class Writes {
     return this.#queue(requests.map((request) => prepared(request, this.#json)))
   }
 
+  /**
+   * Each is sent after, or in one batch with, the one ahead of it, whatever their keys. Throws, and sends nothing, if
+   * one of them cannot be sent at all.
+   */
+  writeInOrder(requests: readonly Write[]): Promise<WriteResult>[] {
+    const writes = requests.map((request) => prepared(request, this.#json))
+    for (const write of writes) if (write instanceof LiveKVError) throw write
+    return this.#queue(writes, true)
+  }
+
   up(): void {
     this.#expire()
     this.#isUp = true
@@ -82,7 +94,7 @@ export class Writes {
     }
   }
 
-  #queue(writes: readonly (Prepared | LiveKVError)[]): Promise<WriteResult>[] {
+  #queue(writes: readonly (Prepared | LiveKVError)[], inOrder = false): Promise<WriteResult>[] {
     if (this.#isClosed) throw closedError()
     const chars = writes.reduce(
       (sum, write) => sum + (write instanceof LiveKVError ? 0 : write.text.length),
@@ -95,6 +107,7 @@ export class Writes {
       )
     }
     const [issuedMs, issuedAt] = [performance.now(), Date.now()]
+    const queued: Pending[] = []
     const promises = writes.map((write) => {
       if (write instanceof LiveKVError) return Promise.reject(write)
       return new Promise<WriteResult>((resolve, reject) => {
@@ -109,9 +122,11 @@ export class Writes {
         }
         this.#pending.add(pending)
         this.#pendingChars += pending.text.length
-        this.#batcher.add(pending)
+        queued.push(pending)
       })
     })
+    if (inOrder) this.#batcher.addInOrder(queued)
+    else for (const pending of queued) this.#batcher.add(pending)
     this.#watchDeadline()
     this.#flushSoon()
     return promises
@@ -171,6 +186,7 @@ export class Writes {
     if (saysNotApplied(error)) for (const pending of fresh) pending.mayBeApplied = false
     if (error.retryable) this.#pauseFor(error)
     else if (batch.length === 1) this.#settle(batch[0]!, error)
+    else if (error.code === 'BATCH_TOO_LARGE') this.#batcher.shrinkTo(batch.length >> 1)
     // One of them may have spoilt it for the others.
     else for (const pending of batch) pending.isAlone = true
     return [...batch]
@@ -293,21 +309,27 @@ function unknownFate({ op, key, idempotencyKey }: Pending, why: string): LiveKVE
 
 /** What happens to the caller's objects later does not matter. */
 function prepared(request: Write, json: JsonCodec): Prepared | LiveKVError {
-  const { op, key, value } = request
+  const { op, key } = request
   if (typeof key !== 'string' || key === '') {
     return new LiveKVError('INVALID_KEY', `The key ${shown(key)} must be a string that is not empty.`)
   }
-  const refused = (why: string) =>
-    new LiveKVError('INVALID_VALUE', `The ${op} of ${shown(key)} cannot be written: ${why}`, { key })
-  if (op === 'put' && (value === undefined || typeof value === 'function' || typeof value === 'symbol')) {
-    return refused(`its value is ${String(value)}, which JSON does not have. Use null, or delete the key.`)
+  const refused = (why: string, cause?: unknown) =>
+    new LiveKVError('INVALID_VALUE', `The ${op} of ${shown(key)} cannot be written: ${why}`, { key }, cause)
+  if (op === 'put' && isNoJson(request.value)) {
+    return refused(
+      `its value is ${String(request.value)}, which JSON does not have. Use null, or delete the key.`,
+    )
   }
   const idempotencyKey = request.idempotencyKey ?? newId()
   try {
     return { op, key, idempotencyKey, text: json.stringify({ ...request, idempotencyKey }) }
   } catch (error) {
-    return refused((error as Error).message)
+    return refused((error as Error).message, error)
   }
+}
+
+function isNoJson(value: unknown): boolean {
+  return value === undefined || typeof value === 'function' || typeof value === 'symbol'
 }
 
 /** 128 random bits. Not `randomUUID`, which browsers keep from pages that came over plain HTTP. */

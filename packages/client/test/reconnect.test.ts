@@ -170,6 +170,7 @@ describe('the wait before the next try', () => {
     await once(listener.listen(0, '127.0.0.1'), 'listening')
     const startMs = performance.now()
     const client = connect(`http://127.0.0.1:${(listener.address() as AddressInfo).port}`)
+    expect(client.state.name).toBe('catching-up')
     // Each try goes over WebSocket and over polling.
     await expect.poll(() => tries.length).toBeGreaterThanOrEqual(9)
     client.close()

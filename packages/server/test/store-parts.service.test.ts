@@ -52,3 +52,32 @@ test('a process that wrote nothing for a week still writes', async () => {
   await expect.poll(seen, { timeout: 30_000 }).toBe(1)
   expect(await store.commit([put('b')])).toMatchObject([{ status: 'applied' }])
 })
+
+test('a plan made while the tables were small does not read them whole when they have grown', async () => {
+  const { store, admin } = await open()
+  let number = 0
+  const keyed = (write: Write): Write => ({ ...write, idempotencyKey: `write.${++number}` })
+  const putAndDelete = (key: string): Write[] => [keyed(put(key)), keyed({ op: 'delete', key })]
+  // PostgreSQL settles on a plan after the first few calls of a session.
+  for (let call = 0; call < 10; call++) {
+    await store.commit(putAndDelete(`early.${call}`).slice(0, 1))
+    await store.commit(putAndDelete(`early.${call}`).slice(1))
+  }
+  const batches = 20
+  const size = 500
+  for (let batch = 0; batch < batches; batch++) {
+    const keys = Array.from({ length: size }, (_, index) => `key.${batch}.${index}`)
+    await store.commit(keys.map((key) => keyed(put(key))))
+    await store.commit([keyed({ op: 'delete', key: keys[0]! }), keyed({ op: 'delete', key: 'none' })])
+  }
+  // A session reports what it read when it ends.
+  await store.close()
+  const read = async () => {
+    const { rows } = await admin.query(
+      "select sum(idx_tup_read)::int as read from pg_stat_user_indexes where relname ~ '^(entries|idempotency)'",
+    )
+    return rows[0].read
+  }
+  await expect.poll(read, { timeout: 30_000 }).toBeGreaterThan(0)
+  expect(await read()).toBeLessThan(batches * size)
+})

@@ -1,9 +1,8 @@
-import { randomUUID } from 'node:crypto'
 import type { Command } from 'commander'
 import { revision } from '../arguments.ts'
 import { type ContextOf, print } from '../context.ts'
-import { serverFailure, shown } from '../failure.ts'
-import { rawFields } from '../raw-json.ts'
+import { noValue } from '../failure.ts'
+import { writtenJson } from '../json-text.ts'
 
 export function addDelete(program: Command, contextOf: ContextOf): void {
   program
@@ -21,18 +20,9 @@ Examples:
   $ livekv delete gold --if-revision 17`,
     )
     .action(async (key: string, options: { ifRevision?: number }, command: Command) => {
-      const context = contextOf(command)
-      const answer = await context.api.request({
-        method: 'DELETE',
-        path: '/api/v1/entries',
-        query: { key, ifRevision: options.ifRevision, idempotencyKey: randomUUID() },
-      })
-      const fields = rawFields(answer)
-      if (fields.get('applied') === 'false')
-        throw serverFailure(
-          'KEY_NOT_FOUND',
-          `The key ${shown(key)} has no value, so there was nothing to delete.`,
-        )
-      print(context.json ? answer : `${key} is deleted, at revision ${fields.get('revision')}`)
+      const { server, json } = contextOf(command)
+      const result = await server.connected((client) => client.delete(key, options))
+      if (result.status === 'unchanged') throw noValue(key, ', so there was nothing to delete')
+      print(json ? writtenJson.stringify(result) : `${key} is deleted, at revision ${result.revision}`)
     })
 }

@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander'
 import { CSV_HEADER, toCsv, toNdjson } from '../change-text.ts'
 import { type Context, type ContextOf, TRANSFER_PATIENCE_MS } from '../context.ts'
-import { allChanges, keyChanges, revisionOf } from '../export-source.ts'
+import { allChanges, keyChanges } from '../export-source.ts'
 import { usage } from '../failure.ts'
 import { writeFileWhole, writeStdout } from '../output.ts'
 import { createProgress, type Progress } from '../progress.ts'
@@ -82,6 +82,6 @@ async function* rows(
     isFirst = false
     if (changes.length === 0) continue
     yield changes.map(format).join('')
-    progress?.update(revisionOf(changes.at(-1)!))
+    progress?.update(changes.at(-1)!.revision)
   }
 }

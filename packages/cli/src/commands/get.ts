@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { type ContextOf, print } from '../context.ts'
-import { rawFields } from '../raw-json.ts'
+import { noValue } from '../failure.ts'
+import { textOf, writtenJson } from '../json-text.ts'
 
 export function addGet(program: Command, contextOf: ContextOf): void {
   program
@@ -17,12 +18,9 @@ Examples:
   $ livekv get gold --json`,
     )
     .action(async (key: string, _options: object, command: Command) => {
-      const context = contextOf(command)
-      const answer = await context.api.request({
-        method: 'GET',
-        path: '/api/v1/entries',
-        query: { key },
-      })
-      print(context.json ? answer : (rawFields(answer).get('value') ?? ''))
+      const { server, json } = contextOf(command)
+      const entry = await server.ask((client) => client.get(key))
+      if (entry === undefined) throw noValue(key, '')
+      print(json ? writtenJson.stringify(entry) : textOf(entry.value))
     })
 }

@@ -1,9 +1,10 @@
+import type { Change } from '@livekv/client'
 import type { Command } from 'commander'
 import { count, time } from '../arguments.ts'
 import type { ContextOf } from '../context.ts'
+import { textOf, writtenJson } from '../json-text.ts'
 import { writeLines } from '../output.ts'
-import { items, pages } from '../pages.ts'
-import { oneLine, rawFields } from '../raw-json.ts'
+import { itemsOf, pages, take } from '../pages.ts'
 
 const PAGE_LIMIT = 1000
 
@@ -34,21 +35,23 @@ Examples:
   $ livekv history gold --from "Jan 1 1980" --json`,
     )
     .action(async (key: string, options: HistoryOptions, command: Command) => {
-      const context = contextOf(command)
-      const query = {
-        key,
-        from: options.from,
-        to: options.to,
-        order: options.newest ? 'desc' : 'asc',
-        limit: Math.min(options.limit ?? PAGE_LIMIT, PAGE_LIMIT),
-      }
-      const changes = items(pages(context.api, '/api/v1/history', query, 'changes'), options.limit)
-      await writeLines(changes, (change) => (context.json ? oneLine(change) : asText(change)))
+      const { server, json } = contextOf(command)
+      const { limit, newest, ...range } = options
+      const changes = pages((from) =>
+        server.ask((client) =>
+          client.history(key, {
+            ...range,
+            ...from,
+            order: newest ? 'desc' : 'asc',
+            limit: Math.min(limit ?? PAGE_LIMIT, PAGE_LIMIT),
+          }),
+        ),
+      )
+      await writeLines(take(itemsOf(changes), limit), json ? writtenJson.stringify : asText)
     })
 }
 
-function asText(change: string): string {
-  const fields = rawFields(change)
-  const [time, op] = [JSON.parse(fields.get('time')!), JSON.parse(fields.get('op')!)]
-  return `${time}\t${op}\t${oneLine(fields.get('value') ?? '')}\t${fields.get('revision')}`
+function asText(change: Change): string {
+  const { time, op, revision } = change
+  return `${time}\t${op}\t${change.op === 'put' ? textOf(change.value) : ''}\t${revision}`
 }

@@ -1,9 +1,10 @@
+import type { Entry } from '@livekv/client'
 import type { Command } from 'commander'
 import { count } from '../arguments.ts'
 import type { ContextOf } from '../context.ts'
+import { textOf, writtenJson } from '../json-text.ts'
 import { writeLines } from '../output.ts'
-import { items, pages } from '../pages.ts'
-import { oneLine, rawFields } from '../raw-json.ts'
+import { take } from '../pages.ts'
 
 const PAGE_LIMIT = 1000
 
@@ -21,14 +22,13 @@ Examples:
   $ livekv list stock. --limit 10`,
     )
     .action(async (prefix: string | undefined, options: { limit?: number }, command: Command) => {
-      const context = contextOf(command)
-      const query = { prefix, limit: Math.min(options.limit ?? PAGE_LIMIT, PAGE_LIMIT) }
-      const entries = items(pages(context.api, '/api/v1/entries', query, 'entries'), options.limit)
-      await writeLines(entries, (entry) => (context.json ? oneLine(entry) : asText(entry)))
+      const { server, json } = contextOf(command)
+      const pageSize = Math.min(options.limit ?? PAGE_LIMIT, PAGE_LIMIT)
+      const entries = server.list({ pageSize, ...(prefix !== undefined && { prefix }) })
+      await writeLines(take(entries, options.limit), json ? writtenJson.stringify : asText)
     })
 }
 
-function asText(entry: string): string {
-  const fields = rawFields(entry)
-  return `${JSON.parse(fields.get('key')!)}\t${oneLine(fields.get('value')!)}`
+function asText({ key, value }: Entry): string {
+  return `${key}\t${textOf(value)}`
 }

@@ -1,17 +1,14 @@
-import { randomUUID } from 'node:crypto'
 import { text as readText } from 'node:stream/consumers'
+import type { PutOptions } from '@livekv/client'
 import type { Command } from 'commander'
 import { revision, seconds, time } from '../arguments.ts'
 import { type ContextOf, print } from '../context.ts'
 import { usage } from '../failure.ts'
-import { rawFields } from '../raw-json.ts'
+import { asValue, writtenJson } from '../json-text.ts'
 
-interface PutOptions {
+interface Options extends Pick<PutOptions, 'time' | 'ifRevision' | 'ifAbsent'> {
   string?: true
   ttl?: number
-  time?: string
-  ifRevision?: number
-  ifAbsent?: true
 }
 
 export function addPut(program: Command, contextOf: ContextOf): void {
@@ -38,28 +35,21 @@ Examples:
   $ livekv put lock me --if-absent
   $ curl -s https://example.com/quote.json | livekv put quote -`,
     )
-    .action(async (key: string, value: string, options: PutOptions, command: Command) => {
+    .action(async (key: string, value: string, options: Options, command: Command) => {
       if (options.ifAbsent && options.ifRevision !== undefined)
         throw usage(
           '--if-absent and --if-revision exclude each other; --if-revision 0 is the same as --if-absent.',
         )
-      const context = contextOf(command)
+      const { server, json } = contextOf(command)
       const text = value === '-' ? (await readText(process.stdin)).replace(/\r?\n$/, '') : value
-      const conditions = JSON.stringify({
-        ttlMs: options.ttl,
-        time: options.time,
-        ifRevision: options.ifRevision,
-        ifAbsent: options.ifAbsent,
-        idempotencyKey: randomUUID(),
-      })
-      const answer = await context.api.request({
-        method: 'PUT',
-        path: '/api/v1/entries',
-        query: { key },
-        // Joined as text: the value goes out with the digits it came with.
-        body: `{"value":${toJson(text, options.string === true)},${conditions.slice(1)}`,
-      })
-      print(context.json ? answer : `${key} is at revision ${rawFields(answer).get('revision')}`)
+      const { string, ttl, ...conditions } = options
+      const result = await server.connected((client) =>
+        client.put(key, asValue(toJson(text, string === true)), {
+          ...conditions,
+          ...(ttl !== undefined && { ttlMs: ttl }),
+        }),
+      )
+      print(json ? writtenJson.stringify(result) : `${key} is at revision ${result.revision}`)
     })
 }
 

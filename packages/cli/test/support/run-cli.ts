@@ -13,6 +13,8 @@ export interface Ended {
 
 export interface Running {
   child: ChildProcess
+  /** What it has printed so far. */
+  printed: { stdout: string; stderr: string }
   ended: Promise<Ended>
 }
 
@@ -26,16 +28,14 @@ export function startCli(
     stdio: 'pipe',
   })
   child.stdin!.end(options.input ?? '')
-  let [stdout, stderr] = ['', '']
-  child.stdout!.setEncoding('utf8').on('data', (text: string) => {
-    stdout += text
-  })
-  child.stderr!.setEncoding('utf8').on('data', (text: string) => {
-    stderr += text
-  })
+  const printed = { stdout: '', stderr: '' }
+  for (const name of ['stdout', 'stderr'] as const)
+    child[name]!.setEncoding('utf8').on('data', (text: string) => {
+      printed[name] += text
+    })
   const ended = new Promise<Ended>((resolve, reject) => {
     child.on('error', reject)
-    child.on('close', (code, signal) => resolve({ code, signal, stdout, stderr }))
+    child.on('close', (code, signal) => resolve({ code, signal, ...printed }))
   })
-  return { child, ended }
+  return { child, printed, ended }
 }

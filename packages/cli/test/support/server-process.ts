@@ -12,12 +12,12 @@ const MAIN = fileURLToPath(import.meta.resolve('@livekv/server/main'))
 /** A real server in a process of its own, with a data directory of its own, that can be killed and started again. */
 export class ServerProcess {
   readonly url: string
-  readonly #port: number
+  readonly port: number
   readonly #directory: string
   #child: ChildProcess | undefined
 
   private constructor(port: number, directory: string) {
-    this.#port = port
+    this.port = port
     this.#directory = directory
     this.url = `http://127.0.0.1:${port}`
   }
@@ -34,7 +34,7 @@ export class ServerProcess {
       env: {
         PATH: process.env.PATH,
         HOST: '127.0.0.1',
-        PORT: String(this.#port),
+        PORT: String(this.port),
         DATA_DIR: join(this.#directory, 'data'),
       },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -68,8 +68,27 @@ export class ServerProcess {
     return text
   }
 
+  /** `json` is the value as JSON text. */
+  async put(key: string, json: string): Promise<void> {
+    await this.#send('PUT', `/api/v1/entries?key=${encodeURIComponent(key)}`, `{"value":${json}}`)
+  }
+
+  async delete(key: string): Promise<void> {
+    await this.#send('DELETE', `/api/v1/entries?key=${encodeURIComponent(key)}`)
+  }
+
   async head(): Promise<number> {
     return (JSON.parse(await this.get('/api/v1/changes?limit=1')) as { head: number }).head
+  }
+
+  async #send(method: string, path: string, body?: string): Promise<void> {
+    const headers = { 'content-type': 'application/json' }
+    const response = await fetch(`${this.url}${path}`, {
+      method,
+      ...(body !== undefined && { body, headers }),
+    })
+    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`)
+    await response.arrayBuffer()
   }
 
   async #end(signal: NodeJS.Signals): Promise<void> {

@@ -91,7 +91,9 @@ begin
     for v_row in
       select u.n, u.hash = i.hash as same, i.revision, i.note, i.at
         from unnest(p_tokens, p_hashes) with ordinality as u(token, hash, n)
-        join idempotency i on i.token = u.token and i.slot in (0, 1)
+        cross join lateral (
+          select * from idempotency i where i.token = u.token and i.slot in (0, 1) offset 0
+        ) i
     loop
       if v_row.same then
         v_ops[v_row.n] := -1;
