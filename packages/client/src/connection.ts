@@ -49,7 +49,7 @@ export class Connection {
   #state: ConnectionState = { name: 'catching-up', since: Date.now() }
   /** Until then (by `performance.now()`) no link is no bad news: the first one is being made, or the instance asked us to move. */
   #excusedUntilMs = Number.POSITIVE_INFINITY
-  /** When the server was last heard; before the first time, when the client was made. */
+  /** When the server was last heard; before the first time, when the client began to look for it. */
   #heardAt = Date.now()
   #lostReason: string | undefined
   #probing: Link | undefined
@@ -72,6 +72,7 @@ export class Connection {
   start(): void {
     if (this.#ticking !== undefined || this.#closed) return
     this.#state = Object.freeze({ name: 'catching-up', since: Date.now() })
+    this.#heardAt = Date.now()
     this.#tickMs = Date.now()
     this.#tickedAt = performance.now()
     this.#stopSignals = onPageSignals(() => this.#check())

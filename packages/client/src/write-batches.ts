@@ -4,7 +4,7 @@ import type { Pending } from './pending.ts'
 
 /** A part of what waits. */
 export interface Stage {
-  /** The batches, of at most `limit` items and about `maxChars` together, that may be sent now; under way until `free`. */
+  /** The batches that may be sent now, of at most `limit` items each and together about `maxChars`; each is under way until `free`. */
   take(limit: number, maxChars: number): Pending[][]
   /** The batch is over; `again` (in its order) goes back to its place. */
   free(batch: readonly Pending[], again: readonly Pending[]): void

@@ -63,12 +63,14 @@ export class Writes {
     return this.#queue(requests.map((request) => prepared(request, this.#json)))
   }
 
-  /** The same, and each is sent after, or in one batch with, the one ahead of it, whatever their keys. */
+  /**
+   * Each is sent after, or in one batch with, the one ahead of it, whatever their keys. Throws, and sends nothing, if
+   * one of them cannot be sent at all.
+   */
   writeInOrder(requests: readonly Write[]): Promise<WriteResult>[] {
-    return this.#queue(
-      requests.map((request) => prepared(request, this.#json)),
-      true,
-    )
+    const writes = requests.map((request) => prepared(request, this.#json))
+    for (const write of writes) if (write instanceof LiveKVError) throw write
+    return this.#queue(writes, true)
   }
 
   up(): void {
@@ -311,8 +313,8 @@ function prepared(request: Write, json: JsonCodec): Prepared | LiveKVError {
   if (typeof key !== 'string' || key === '') {
     return new LiveKVError('INVALID_KEY', `The key ${shown(key)} must be a string that is not empty.`)
   }
-  const refused = (why: string) =>
-    new LiveKVError('INVALID_VALUE', `The ${op} of ${shown(key)} cannot be written: ${why}`, { key })
+  const refused = (why: string, cause?: unknown) =>
+    new LiveKVError('INVALID_VALUE', `The ${op} of ${shown(key)} cannot be written: ${why}`, { key }, cause)
   if (op === 'put' && isNoJson(request.value)) {
     return refused(
       `its value is ${String(request.value)}, which JSON does not have. Use null, or delete the key.`,
@@ -322,7 +324,7 @@ function prepared(request: Write, json: JsonCodec): Prepared | LiveKVError {
   try {
     return { op, key, idempotencyKey, text: json.stringify({ ...request, idempotencyKey }) }
   } catch (error) {
-    return refused((error as Error).message)
+    return refused((error as Error).message, error)
   }
 }
 
