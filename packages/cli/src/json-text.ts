@@ -3,7 +3,9 @@
  * long integers, and put members that are called like integers first.
  */
 import type { Json, JsonCodec } from '@livekv/client'
-import { rawFields, rawItems } from './raw-json.ts'
+import { afterSpace, stringEnd, valueEnd } from './raw-json.ts'
+
+const NAME = '"value"'
 
 class JsonText {
   readonly text: string
@@ -26,7 +28,8 @@ export function textOf(value: Json): string {
 export const writtenJson: JsonCodec = {
   parse(text) {
     const parsed: unknown = JSON.parse(text)
-    return text.includes('"value"') ? read(text) : parsed
+    const { rest, values } = withoutValues(text)
+    return values.length === 0 ? parsed : withValues(JSON.parse(rest), values)
   },
   stringify(value) {
     if (value instanceof JsonText) return value.text
@@ -37,15 +40,36 @@ export const writtenJson: JsonCodec = {
   },
 }
 
-function read(text: string): unknown {
-  if (!text.includes('"value"')) return JSON.parse(text)
-  const first = /\S/.exec(text)?.[0]
-  if (first === '[') return rawItems(text).map(read)
-  if (first !== '{') return JSON.parse(text)
-  return Object.fromEntries(
-    Array.from(rawFields(text), ([name, member]) => [
-      name,
-      name === 'value' ? new JsonText(member) : read(member),
-    ]),
-  )
+/** The text with a number in the place of each value: its index in `values`. */
+function withoutValues(text: string): { rest: string; values: JsonText[] } {
+  const values: JsonText[] = []
+  let rest = ''
+  let copied = 0
+  for (let at = text.indexOf('"'); at !== -1; ) {
+    let end = stringEnd(text, at)
+    if (end - at === NAME.length && text.startsWith(NAME, at)) {
+      const colon = afterSpace(text, end)
+      if (text[colon] === ':') {
+        const start = afterSpace(text, colon + 1)
+        end = valueEnd(text, start)
+        rest += text.slice(copied, start) + values.length
+        copied = end
+        values.push(new JsonText(text.slice(start, end)))
+      }
+    }
+    at = text.indexOf('"', end)
+  }
+  return { rest: rest + text.slice(copied), values }
+}
+
+function withValues(parsed: unknown, values: readonly JsonText[]): unknown {
+  if (Array.isArray(parsed)) for (const item of parsed) withValues(item, values)
+  else if (typeof parsed === 'object' && parsed !== null) {
+    const object = parsed as Record<string, unknown>
+    for (const name of Object.keys(object)) {
+      if (name === 'value') object.value = values[object.value as number]
+      else withValues(object[name], values)
+    }
+  }
+  return parsed
 }

@@ -1,6 +1,6 @@
 /**
  * Parts of a JSON text as they are written in it. `JSON.parse` would turn `18.930` into `18.93`.
- * Both expect a text that is valid JSON (parse it first where it is not the server's).
+ * All expect a text that is valid JSON: parse it first.
  */
 
 /** The members of an object, each as its own text; of a repeated name the last. */
@@ -21,28 +21,13 @@ export function rawFields(text: string): Map<string, string> {
   return fields
 }
 
-/** The elements of an array, each as its own text. */
-export function rawItems(text: string): string[] {
-  const items: string[] = []
-  let at = afterSpace(text, 0)
-  if (text[at] !== '[') return items
-  at = afterSpace(text, at + 1)
-  while (at < text.length && text[at] !== ']') {
-    const end = valueEnd(text, at)
-    items.push(text.slice(at, end))
-    at = afterSpace(text, end)
-    if (text[at] === ',') at = afterSpace(text, at + 1)
-  }
-  return items
-}
-
-function afterSpace(text: string, from: number): number {
+export function afterSpace(text: string, from: number): number {
   let at = from
   while (at < text.length && text.charCodeAt(at) <= 32) at++
   return at
 }
 
-function stringEnd(text: string, start: number): number {
+export function stringEnd(text: string, start: number): number {
   let at = start + 1
   for (;;) {
     const quote = text.indexOf('"', at)
@@ -54,12 +39,12 @@ function stringEnd(text: string, start: number): number {
   }
 }
 
-function valueEnd(text: string, start: number): number {
+export function valueEnd(text: string, start: number): number {
   const first = text[start]
   if (first === '"') return stringEnd(text, start)
   let at = start
   if (first !== '{' && first !== '[') {
-    while (at < text.length && !/[\s,\]}]/.test(text[at]!)) at++
+    while (at < text.length && !endsToken(text.charCodeAt(at))) at++
     return at
   }
   let depth = 0
@@ -74,6 +59,11 @@ function valueEnd(text: string, start: number): number {
     else if ((char === '}' || char === ']') && --depth === 0) return at
   }
   return at
+}
+
+/** White space, a comma, a closing bracket or brace. */
+function endsToken(code: number): boolean {
+  return code <= 32 || code === 44 || code === 93 || code === 125
 }
 
 /** The same JSON on one line. Line breaks can only stand between its tokens: inside strings they are escaped. */
