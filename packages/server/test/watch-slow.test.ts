@@ -11,8 +11,8 @@ import type { ShownWatch } from './support/live-client.ts'
 import { type LiveServer, startLiveServer, storeOf } from './support/live-server.ts'
 import { LogOracle } from './support/log-oracle.ts'
 
-/** What one write may hand to a connection: the frame at which it stops, and what was before it. */
-const BUFFER_MAX_BYTES = 2 * FRAME_MAX_BYTES + 100_000
+/** What one write may hand to a connection: what it stops at, the frame with which it does, and what was before it. */
+const BUFFER_MAX_BYTES = 256 * 1024 + FRAME_MAX_BYTES + 100_000
 
 const closing: (() => Promise<unknown>)[] = []
 afterEach(async () => {
