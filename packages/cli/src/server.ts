@@ -105,11 +105,18 @@ export class Server {
   }
 
   #silence(): Failure {
+    const waited = `${this.#patienceMs / 1000} s`
+    if (!this.#isThere)
+      return new Failure(
+        EXIT.unavailable,
+        'UNREACHABLE',
+        `No answer from ${this.url} in ${waited}. Check that the address is right and that a LiveKV server runs there.`,
+      )
     const { reason } = this.#client.state
     return new Failure(
       EXIT.unavailable,
       'COMMIT_UNKNOWN',
-      `${this.url} did not acknowledge it within ${this.#patienceMs / 1000} s${reason === undefined ? '' : ` (${reason})`}: it may be stored or not. Look with "livekv get" before you write it again.`,
+      `${this.url} did not acknowledge it in ${waited}${reason === undefined ? '' : ` (${reason})`}: it may be stored or not; "livekv history" shows it.`,
     )
   }
 

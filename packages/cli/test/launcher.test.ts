@@ -32,6 +32,14 @@ test.each(['SIGINT', 'SIGTERM'] as const)('%s to the launcher ends the command w
   server.close()
 })
 
+test('a server that does not answer: exit code 5 after a while', async () => {
+  const server = await silentServer()
+  const ended = await startCli(['put', 'x', '1'], { url: server.url, launcher: true }).ended
+  expect(ended).toMatchObject({ code: 5, stdout: '' })
+  expect(ended.stderr).toContain(`No answer from ${server.url}`)
+  server.close()
+})
+
 test('an answer that is not LiveKV’s is said to be none', async () => {
   const server = createServer((_request, response) => response.writeHead(404).end('<h1>Not here</h1>'))
   server.listen(0, '127.0.0.1')

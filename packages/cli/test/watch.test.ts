@@ -194,7 +194,8 @@ test('a reader that is slow gets the latest of each key; Ctrl-C does not wait fo
   })
   const numbers = () => shown.split('\n').flatMap((line) => /"0*(\d+)"$/.exec(line)?.[1] ?? [])
   await expect.poll(() => numbers().at(-1), WAIT).toBe('500')
-  expect(numbers().length).toBeLessThan(500)
+  // What fits into the pipe's buffers, and the last.
+  expect(numbers().length).toBeLessThan(250)
 
   child.stdout.pause()
   for (let number = 1; number <= 500; number++) await server.put('slow', value(number))
