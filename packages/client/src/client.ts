@@ -81,7 +81,7 @@ export interface Client {
   /**
    * Writes of any kind, applied in this order across keys too (other writes keep that of each key, and need not wait
    * for those of other keys). Each is applied or refused by itself: resolves, when all are decided, with a result or
-   * an error for each.
+   * an error for each. Rejects, and writes nothing, if one of them cannot be sent at all (its value is no JSON).
    */
   write(writes: readonly Write[]): Promise<(WriteResult | LiveKVError)[]>
 
