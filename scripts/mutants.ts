@@ -105,6 +105,7 @@ function runTests(folder: string, tests: readonly string[]): Promise<{ outcome: 
   const vitest = ['node_modules/vitest/vitest.mjs', 'run', '--project=unit', '--bail=1']
   const child = spawn(process.execPath, [...vitest, ...tests], {
     cwd: folder,
+    env: { ...process.env, NO_COLOR: '1' },
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: LIMIT_MS,
     killSignal: 'SIGKILL',
@@ -119,7 +120,9 @@ function runTests(folder: string, tests: readonly string[]): Promise<{ outcome: 
     child.once('error', reject)
     child.once('close', (code, signal) => {
       const outcome = signal ? 'no end' : code === 0 ? 'passed' : 'failed'
-      if (outcome === 'failed' && !/\d+ failed/.test(output)) reject(new Error(`No test ran:\n${output}`))
+      // Else the mutation is no code, or the file could not be loaded.
+      if (outcome === 'failed' && !/Tests .*\d+ failed/.test(output))
+        reject(new Error(`No test failed:\n${output}`))
       else done({ outcome, output })
     })
   })
