@@ -116,16 +116,15 @@ class Seat {
         // To another instance, if there is one, which may be behind this one.
         this.#link.leadTo({ port: pick(this.#field.ports, random) })
         this.#link.cut()
-      } else if (dice < 0.7) this.#link.stall('toClient')
-      else if (dice < 0.75) this.#link.stall('toServer')
-      else if (dice < 0.85) this.#link.blackHole()
-      else this.#link.delay(random() * 100)
+      } else if (dice < 0.6) this.#link.stall('toClient')
+      else if (dice < 0.65) this.#link.stall('toServer')
+      else if (dice < 0.75) this.#link.blackHole()
+      else if (dice < 0.8) this.#link.delay(random() * 100)
+      else this.#link.throttle(50_000 + random() * 1_000_000)
       await wait(random() * 2_500, signal)
+      // In the middle of what has to wait.
+      if (random() < 0.4) this.#link.cut()
       this.#link.heal()
-      if (random() < 0.6) continue
-      // In the middle of what had to wait.
-      await wait(random() * 50, signal)
-      this.#link.cut()
     }
   }
 
