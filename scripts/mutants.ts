@@ -31,6 +31,12 @@ async function tryMutants(names: readonly string[]): Promise<{ code: number }> {
     ({ name }) => names.length === 0 || names.some((part) => name.includes(part)),
   )
   const folder = mkdtempSync(join(tmpdir(), 'livekv-mutants-'))
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.once(signal, () => {
+      rmSync(folder, { recursive: true, force: true })
+      process.exit(1)
+    })
+  }
   try {
     copyTree(folder)
     const tests = [...new Set(chosen.flatMap((mutation) => mutation.tests))]

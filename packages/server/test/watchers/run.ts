@@ -25,7 +25,7 @@ const KEYS_AT_ONCE = 40
 /** How often all keys have had their time. */
 const ROUNDS = 2
 /** Large enough that a link which stands still for a moment makes the server wait. */
-const PADDING = 'x'.repeat(12_000)
+const PADDING = 'x'.repeat(25_000)
 const PREFIXES = ['g', 'g1', 'g1/k', 'g3/', 'none']
 /** Only ends a run in which a watcher is stuck. */
 const CATCH_UP_TIMEOUT_MS = 60_000
@@ -203,7 +203,7 @@ async function write(
     const writes = Array.from({ length: count }, (): FieldWrite => {
       const key = KEYS[Math.floor(first + random() * KEYS_AT_ONCE) % KEYS.length]!
       if (random() < 0.2) return { op: 'delete', key }
-      return { op: 'put', key, value: `${name} ${n++}${random() < 0.4 ? PADDING : ''}` }
+      return { op: 'put', key, value: `${name} ${n++}${random() < 0.3 ? PADDING : ''}` }
     })
     await field.write(writes)
     await wait(random() * 20, signal)
