@@ -1,11 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { writeLog } from './e-start.ts'
 import { type Line, quantile } from './figures.ts'
-import { startLiveKV, temporaryDirectory } from './processes.ts'
+import { load, startLiveKV, temporaryDirectory } from './processes.ts'
 
 const SECONDS = 15
 
-/** A lone write's latency, embedded, idle and while 10 million changes are exported and candles asked all the time. */
+/**
+ * A lone write's latency, embedded, idle and while 10 million changes are exported, candles asked all the time, and a
+ * checkpoint runs.
+ */
 export async function busy(): Promise<Line[]> {
   const directory = await temporaryDirectory()
   try {
@@ -13,11 +16,15 @@ export async function busy(): Promise<Line[]> {
     const http = await startLiveKV({ DATA_DIR: directory.path })
     try {
       const idle = await loneWrites(http.url)
+      // So much log that the engine makes a checkpoint a few seconds later, when only lone writes come.
+      await load({ url: http.url, kind: 'batch', keys: 5_000, connections: 1, items: 500, seconds: 3 })
+      const before = await checkpoints(http.url)
       const stop = new AbortController()
       const others = Promise.all([exportAll(http.url, stop.signal), candles(http.url, stop.signal)])
       const under = await loneWrites(http.url)
       stop.abort()
       const [pages, asked] = await others
+      const after = await checkpoints(http.url)
       const name = `f. lone write, export (${pages} pages of 5,000) and candles (${asked} asked) meanwhile`
       return [
         { name: 'f. lone write, idle', figures: spread(idle), aim: '', met: undefined },
@@ -30,7 +37,7 @@ export async function busy(): Promise<Line[]> {
         },
         {
           name: 'f. checkpoints meanwhile',
-          figures: await checkpoints(http.url),
+          figures: `${after.count - before.count}, the last ${after.lastMs.toFixed(0)} ms`,
           aim: 'told',
           met: undefined,
         },
@@ -77,10 +84,10 @@ async function candles(url: string, signal: AbortSignal): Promise<number> {
   return asked
 }
 
-async function checkpoints(url: string): Promise<string> {
+async function checkpoints(url: string): Promise<{ count: number; lastMs: number }> {
   const status = (await (await fetch(`${url}/api/v1/status`)).json()) as { engine?: Record<string, number> }
-  const { checkpoints = 0, longestCheckpointMs = 0 } = status.engine ?? {}
-  return `${checkpoints}, the longest ${longestCheckpointMs.toFixed(0)} ms`
+  const { checkpoints = 0, lastCheckpointMs = 0 } = status.engine ?? {}
+  return { count: checkpoints, lastMs: lastCheckpointMs }
 }
 
 function spread(latencies: readonly number[]): string {
