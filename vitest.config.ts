@@ -9,7 +9,13 @@ const BROWSER = ['packages/*/test/**/*.e2e.test.ts']
  * At most two files at a time, so that the tests of faults and of load keep a core for the server they start.
  * The timeouts only end what hangs; no test may depend on them.
  */
-const common = { environment: 'node', pool: 'forks', testTimeout: 120_000, hookTimeout: 120_000 } as const
+const common = {
+  environment: 'node',
+  pool: 'forks',
+  testTimeout: 120_000,
+  hookTimeout: 120_000,
+  expect: { poll: { timeout: 30_000 } },
+} as const
 
 // biome-ignore lint/style/noDefaultExport: Vitest reads the default export
 export default defineConfig({

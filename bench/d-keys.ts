@@ -4,6 +4,8 @@ import { commitRate, embeddedTarget, fill, openStore } from './stores.ts'
 
 const FEW = 1_000
 const MANY = 1_000_000
+/** Reads: room for all of them, since by default a server keeps the values of some 200,000 keys in memory. */
+const ROOM = { CACHE_MAX_BYTES: String(512 * 2 ** 20), TAIL_MAX_ENTRIES: String(2 * MANY) }
 
 /** 1,000 and 1,000,000 keys taken at random, embedded: writes and reads through HTTP, batches of 500 at the store. */
 export async function keys(): Promise<Line[]> {
@@ -18,30 +20,34 @@ export async function keys(): Promise<Line[]> {
       await fill(store, count)
       await store.close()
     }
-    const overHttp = async (path: string, count: number) => {
-      const http = await startLiveKV({ DATA_DIR: path })
-      const plan = { url: http.url, keys: count, connections: 64, seconds: 4 }
-      await load({ ...plan, kind: 'add', seconds: 2 })
-      const write = await load({ ...plan, kind: 'add' })
-      const read = await load({ ...plan, kind: 'get' })
-      await http.stop()
-      if (write.errors + read.errors > 0)
-        throw new Error(`${write.errors} writes and ${read.errors} reads failed`)
-      return { write: write.requestsPerSecond, read: read.requestsPerSecond }
+    const counts = { few: FEW, many: MANY }
+    const against = async (kind: 'add' | 'get', seconds: number, warmSeconds: number, settings = {}) => {
+      // Both run all the time: whole cycles of checkpoints are in the figures, not the first seconds of one.
+      const servers = {
+        few: await startLiveKV({ DATA_DIR: few.path, ...settings }),
+        many: await startLiveKV({ DATA_DIR: many.path, ...settings }),
+      }
+      const run = async (name: 'few' | 'many', forSeconds: number) => {
+        const plan = {
+          url: servers[name].url,
+          keys: counts[name],
+          connections: 64,
+          kind,
+          seconds: forSeconds,
+        }
+        const { requestsPerSecond, errors } = await load(plan)
+        if (errors > 0) throw new Error(`${errors} requests (${kind}) failed`)
+        return requestsPerSecond
+      }
+      await run('few', 5)
+      await run('many', warmSeconds)
+      const rates = await alternate({ few: () => run('few', seconds), many: () => run('many', seconds) })
+      await servers.few.stop()
+      await servers.many.stop()
+      return rates
     }
-    const reads: { few: number[]; many: number[] } = { few: [], many: [] }
-    const writes = await alternate({
-      few: async () => {
-        const { write, read } = await overHttp(few.path, FEW)
-        reads.few.push(read)
-        return write
-      },
-      many: async () => {
-        const { write, read } = await overHttp(many.path, MANY)
-        reads.many.push(read)
-        return write
-      },
-    })
+    const writes = await against('add', 6, 10)
+    const reads = await against('get', 3, 60, ROOM)
     const atStore = async (path: string, count: number) => {
       const store = await openStore(await embeddedTarget(path))
       const result = await commitRate((batch) => store.commit(batch), 500, count, 8)

@@ -1,8 +1,9 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
+import { Agent } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Line, quantile } from './figures.ts'
-import { startLiveKV, temporaryDirectory } from './processes.ts'
+import { post, startLiveKV, temporaryDirectory } from './processes.ts'
 
 const WATCHERS = 100
 const WRITES_PER_SECOND = 50
@@ -17,15 +18,12 @@ export async function watchers(): Promise<Line[]> {
       execPath: process.execPath,
     })
     await once(child, 'message')
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 })
     const start = performance.now()
     for (let n = 0; n < WRITES_PER_SECOND * SECONDS; n++) {
       await sleep(Math.max(0, start + n * (1_000 / WRITES_PER_SECOND) - performance.now()))
       const body = `{"key":"gold","value":${performance.timeOrigin + performance.now()}}`
-      await fetch(`${http.url}/add`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json' },
-        body,
-      })
+      await post(agent, `${http.url}/add`, body)
     }
     await sleep(500)
     child.send('report')

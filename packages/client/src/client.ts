@@ -2,10 +2,11 @@ import type { Candle, Change, ErrorBody, Json } from '@livekv/protocol'
 import { Conflated } from './conflated.ts'
 import { Connection } from './connection.ts'
 import type { ConnectionState } from './connection-state.ts'
-import { LiveKVError } from './error.ts'
+import { LiveKVError, shown } from './error.ts'
 import { closedError, Http } from './http.ts'
 import { type JsonCodec, plainJson } from './json-codec.ts'
 import { LinkLost } from './link.ts'
+import { Listeners } from './listeners.ts'
 import { JsonText } from './packet-parser.ts'
 import { MAX_CHARS } from './pending.ts'
 import {
@@ -22,7 +23,7 @@ import {
 import type { Selection } from './selection.ts'
 import { createValue, type Value } from './value.ts'
 import type { EntryOf, WatchChange, WatchEvent } from './watch-event.ts'
-import { safely, Watcher } from './watcher.ts'
+import { Watcher } from './watcher.ts'
 import { Watches } from './watches.ts'
 import type {
   DeleteOptions,
@@ -80,7 +81,7 @@ export interface Client {
   /**
    * Writes of any kind, applied in this order across keys too (other writes keep that of each key, and need not wait
    * for those of other keys). Each is applied or refused by itself: resolves, when all are decided, with a result or
-   * an error for each.
+   * an error for each. Rejects, and writes nothing, if one of them cannot be sent at all (its value is no JSON).
    */
   write(writes: readonly Write[]): Promise<(WriteResult | LiveKVError)[]>
 
@@ -113,10 +114,14 @@ export interface ClientOptions {
 
 /** `url` is the server's address, by default that of the page. Nothing is sent before the client is used. */
 export function createClient(url?: string | URL, options: ClientOptions = {}): Client {
-  const base = url ?? (globalThis as { location?: { origin: string } }).location?.origin
-  if (base === undefined)
-    throw new TypeError('createClient needs the server’s address, such as http://localhost:8080.')
-  return new LiveClient(new URL(base), options)
+  const given = url ?? (globalThis as { location?: { origin: string } }).location?.origin
+  const base = URL.canParse(String(given)) ? new URL(given as URL) : undefined
+  if (base?.protocol !== 'http:' && base?.protocol !== 'https:') {
+    throw new TypeError(
+      `createClient needs the server’s address, such as http://localhost:8080, and not ${shown(given)}.`,
+    )
+  }
+  return new LiveClient(base, options)
 }
 
 class LiveClient implements Client {
@@ -125,7 +130,7 @@ class LiveClient implements Client {
   readonly #connection: Connection
   readonly #watches: Watches
   readonly #writeQueue: Writes
-  readonly #stateRuns = new Set<{ run: (state: ConnectionState) => void }>()
+  readonly #stateListeners = new Listeners<ConnectionState>()
   readonly #watchers = new Set<Watcher>()
   readonly #values = new Map<string, WeakRef<Value>>()
   #valuesLimit = 1_000
@@ -149,9 +154,10 @@ class LiveClient implements Client {
       changes: (frame) => this.#watches.changes(frame),
       watchEnded: (name, error) => this.#watches.ended(name, LiveKVError.of(error)),
       isCurrent: () => this.#watches.isCurrent,
-      stateChanged: (state) => {
-        for (const { run } of [...this.#stateRuns]) safely(() => run(state))
-        for (const watcher of [...this.#watchers]) watcher.state(state)
+      stateChanged: () => {
+        // The present one for each: what a listener does may have changed it.
+        this.#stateListeners.tell(() => this.state)
+        for (const watcher of [...this.#watchers]) watcher.state(this.state)
       },
     })
   }
@@ -250,8 +256,8 @@ class LiveClient implements Client {
     if (known) return known as Value<V>
     const value = createValue({
       peek: () => this.#watches.peek(key),
-      watch: (changed) => {
-        const watcher = this.#watch({ key }, changed)
+      watch: (hear) => {
+        const watcher = this.#watch({ key }, hear)
         return { get: () => watcher.get(key), stop: () => watcher.stop() }
       },
     })
@@ -266,12 +272,8 @@ class LiveClient implements Client {
   }
 
   // Bound, so that it can be handed to React as it is.
-  onState = (run: (state: ConnectionState) => void): (() => void) => {
-    const subscription = { run }
-    this.#stateRuns.add(subscription)
-    run(this.state)
-    return () => this.#stateRuns.delete(subscription)
-  }
+  onState = (run: (state: ConnectionState) => void): (() => void) =>
+    this.#stateListeners.add(run, () => this.state)
 
   now(): number {
     this.#connection.start()

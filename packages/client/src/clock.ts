@@ -6,10 +6,13 @@ export interface ClockSample {
 
 /** A sample this old is replaced by whatever comes: clocks drift. */
 const MAX_AGE_MS = 10 * 60_000
+/** Clocks tick in whole milliseconds, on both sides. */
+const GRAIN_MS = 2
 
 /**
  * The server's clock, estimated: the answer with the shortest round trip is the one whose middle is least uncertain,
- * so it stands until a shorter one comes or it is old.
+ * so it stands until a shorter one comes, it is old, or an answer cannot be true together with it: then a clock was
+ * set, or another instance answers.
  */
 export class Clock {
   #best: ClockSample | undefined
@@ -23,7 +26,7 @@ export class Clock {
   add(sample: ClockSample): void {
     const nowMs = performance.now()
     this.#askedMs = nowMs
-    if (this.#best && sample.rttMs > this.#best.rttMs && nowMs - this.#takenMs < MAX_AGE_MS) return
+    if (this.#best && nowMs - this.#takenMs < MAX_AGE_MS && stands(this.#best, sample)) return
     this.#best = sample
     this.#takenMs = nowMs
   }
@@ -38,4 +41,9 @@ export class Clock {
   get ageMs(): number {
     return performance.now() - this.#askedMs
   }
+}
+
+function stands(best: ClockSample, sample: ClockSample): boolean {
+  const agree = Math.abs(best.offsetMs - sample.offsetMs) <= (best.rttMs + sample.rttMs) / 2 + GRAIN_MS
+  return agree && best.rttMs < sample.rttMs
 }

@@ -1,4 +1,5 @@
 import type { ChangesFrame, ErrorBody, SnapshotFrame } from '@livekv/protocol'
+import { backoffMs } from './backoff.ts'
 import { Clock } from './clock.ts'
 import type { ConnectionState } from './connection-state.ts'
 import type { JsonCodec } from './json-codec.ts'
@@ -18,13 +19,13 @@ const PROBE_TIMEOUT_MS = 4_000
 const LAST_LOOK_MS = 100
 /** A timer this late means that the device slept or the program stood still. */
 const JUMP_MS = 3_000
-/** After this much unexplained silence nothing is called live before the server has answered. */
-const UNVERIFIED_MS = 10_000
 const CLOCK_SAMPLE_MS = 60_000
 const RETRY_MIN_MS = 250
 const RETRY_MAX_MS = 5_000
 /** A connection that lasted this long was a good one: the next wait is short again. */
 const GOOD_LINK_MS = 5_000
+/** How long, beyond the time the server asked for, it may take to find another instance before that counts as offline. */
+const MOVE_MS = 5_000
 
 export interface ConnectionHandlers {
   up(link: Link): void
@@ -34,7 +35,7 @@ export interface ConnectionHandlers {
   watchEnded(name: string, error: ErrorBody): void
   /** Whether everything that is watched is up to date. */
   isCurrent(): boolean
-  stateChanged(state: ConnectionState): void
+  stateChanged(): void
 }
 
 export class Connection {
@@ -46,13 +47,15 @@ export class Connection {
   #ticking: ReturnType<typeof setInterval> | undefined
   #link: Link | undefined
   #state: ConnectionState = { name: 'catching-up', since: Date.now() }
-  /** No link, but for no bad reason: the first one is being made, or the instance asked us to move. */
-  #excused = true
-  #unverified = false
+  /** Until then (by `performance.now()`) no link is no bad news: the first one is being made, or the instance asked us to move. */
+  #excusedUntilMs = Number.POSITIVE_INFINITY
+  /** When the server was last heard; before the first time, when the client began to look for it. */
+  #heardAt = Date.now()
+  #lostReason: string | undefined
   #probing: Link | undefined
   #failures = 0
+  /** The next connection is made then. */
   #retrying: ReturnType<typeof setTimeout> | undefined
-  #moving: ReturnType<typeof setTimeout> | undefined
   #triedMs = 0
   #upMs = 0
   #tickMs = Date.now()
@@ -69,6 +72,7 @@ export class Connection {
   start(): void {
     if (this.#ticking !== undefined || this.#closed) return
     this.#state = Object.freeze({ name: 'catching-up', since: Date.now() })
+    this.#heardAt = Date.now()
     this.#tickMs = Date.now()
     this.#tickedAt = performance.now()
     this.#stopSignals = onPageSignals(() => this.#check())
@@ -90,7 +94,6 @@ export class Connection {
     this.#closed = true
     clearInterval(this.#ticking)
     clearTimeout(this.#retrying)
-    clearTimeout(this.#moving)
     this.#stopSignals()
     this.#link?.drop()
     this.#link = undefined
@@ -98,34 +101,32 @@ export class Connection {
   }
 
   /** Works the state out again; called whenever something it depends on has changed. */
-  evaluate(reason?: string, since = Date.now()): void {
+  evaluate(): void {
     if (this.#closed) return
-    if (this.link && !this.#unverified && this.#handlers.isCurrent()) this.#show('live', since)
-    else if (this.link || this.#excused) this.#show('catching-up', since)
-    else this.#show('offline', since, reason)
+    if (this.link && this.#handlers.isCurrent()) this.#show('live', Date.now())
+    else if (this.link || performance.now() < this.#excusedUntilMs) this.#show('catching-up', Date.now())
+    else this.#show('offline', this.#heardAt, this.#lostReason)
   }
 
   #show(name: ConnectionState['name'], since: number, reason?: string): void {
-    if (name === this.#state.name && (reason === undefined || reason === this.#state.reason)) return
+    if (name === this.#state.name && reason === this.#state.reason) return
     this.#state = Object.freeze({
       name,
       since: name === this.#state.name ? this.#state.since : since,
       ...(reason !== undefined && { reason }),
     })
-    this.#handlers.stateChanged(this.#state)
+    this.#handlers.stateChanged()
   }
 
   #connect(): void {
     clearTimeout(this.#retrying)
-    clearTimeout(this.#moving)
     this.#retrying = undefined
     if (this.#closed) return
     this.#triedMs = performance.now()
     const link = new Link(this.#url, this.#json, this.#failures % 3 === 2, {
       connected: () => {
         this.#upMs = performance.now()
-        this.#excused = false
-        this.#unverified = false
+        this.#excusedUntilMs = 0
         this.#probe()
         this.#handlers.up(link)
         this.evaluate()
@@ -134,36 +135,38 @@ export class Connection {
       changes: (frame) => this.#handlers.changes(frame),
       watchEnded: (name, error) => this.#handlers.watchEnded(name, error),
       goingAway: (withinMs) => this.#moveWithin(withinMs),
-      ended: (reason) => this.#lost(reason, Date.now()),
+      ended: (reason) => this.#lost(reason),
     })
     this.#link = link
   }
 
-  #lost(reason: string, sinceMs: number): void {
-    const wasUp = this.#upMs > 0
-    if (wasUp && performance.now() - this.#upMs > GOOD_LINK_MS) this.#failures = 0
+  #lost(reason: string): void {
+    if (this.#upMs > 0 && performance.now() - this.#upMs > GOOD_LINK_MS) this.#failures = 0
     this.#dropLink()
-    this.#excused = false
-    const limitMs = Math.min(RETRY_MAX_MS, RETRY_MIN_MS * 2 ** this.#failures)
+    this.#lostReason = reason
+    if (this.#excusedUntilMs === Number.POSITIVE_INFINITY) this.#excusedUntilMs = 0
+    // An instance that goes away has said when to come again.
+    this.#retrying ??= setTimeout(
+      () => this.#connect(),
+      backoffMs(this.#failures, RETRY_MIN_MS, RETRY_MAX_MS),
+    )
     this.#failures++
-    this.#retrying = setTimeout(() => this.#connect(), limitMs * (0.5 + Math.random() / 2))
-    this.evaluate(reason, sinceMs)
+    this.evaluate()
   }
 
   #dropLink(): void {
+    if (this.#link && this.#upMs > 0) this.#heardAt = Date.now() - this.#link.silentMs
     this.#link?.drop()
     this.#link = undefined
     this.#upMs = 0
-    this.#unverified = false
-    clearTimeout(this.#moving)
     this.#handlers.down()
   }
 
   /** The instance is stopping: leave at a random moment, so that not all of its clients arrive elsewhere at once. */
   #moveWithin(withinMs: number): void {
-    clearTimeout(this.#moving)
-    this.#moving = setTimeout(() => {
-      this.#excused = true
+    this.#excusedUntilMs = performance.now() + withinMs + MOVE_MS
+    clearTimeout(this.#retrying)
+    this.#retrying = setTimeout(() => {
       this.#dropLink()
       this.#connect()
       this.evaluate()
@@ -177,22 +180,17 @@ export class Connection {
     this.#tickedAt = at
     if (Math.abs(wallMs - steadyMs) > 1_000) this.clock.forget()
     const link = this.link
+    // An excuse may have run out.
+    if (!link) this.evaluate()
     if (wallMs > JUMP_MS || steadyMs > JUMP_MS) this.#check()
     else if (link && (link.silentMs >= SILENCE_MS || this.clock.ageMs > CLOCK_SAMPLE_MS)) this.#probe()
   }
 
-  /** Now, without waiting for a silence or the next try. */
+  /** Now, without waiting for a silence or the next try. After a long sleep the first request ends the link. */
   #check(): void {
-    const link = this.link
-    if (link) {
-      if (link.silentMs > UNVERIFIED_MS) {
-        this.#unverified = true
-        this.evaluate()
-      }
-      this.#probe()
-    } else if (this.#retrying !== undefined) {
-      this.#connect()
-    } else if (performance.now() - this.#triedMs > 1_000) {
+    if (this.link) this.#probe()
+    else if (this.#retrying !== undefined) this.#connect()
+    else if (performance.now() - this.#triedMs > 1_000) {
       this.#link?.drop()
       this.#connect()
     }
@@ -203,32 +201,26 @@ export class Connection {
     if (!link || this.#probing === link) return
     this.#probing = link
     const startMs = performance.now()
-    const isOver = () => this.#probing !== link || this.#link !== link
-    const answered = () => {
-      clearTimeout(timer)
-      if (isOver()) return
-      this.#probing = undefined
-      this.#unverified = false
-      this.evaluate()
-    }
     const silent = () => {
-      if (isOver()) return
-      // Anything that came since is as good as the answer.
-      if (link.heardMs > startMs) return answered()
+      if (this.#probing !== link || this.#link !== link) return
       this.#probing = undefined
-      this.#lost('the server does not answer', Date.now() - link.silentMs)
+      // Anything that came since is as good as the answer.
+      if (link.heardMs <= startMs) this.#lost('the server does not answer')
     }
     let timer = setTimeout(() => {
       timer = setTimeout(silent, LAST_LOOK_MS)
     }, PROBE_TIMEOUT_MS)
+    const over = () => {
+      clearTimeout(timer)
+      if (this.#probing === link) this.#probing = undefined
+    }
     link.probe().then(
       (sample) => {
-        if (!this.#closed) this.clock.add(sample)
-        answered()
+        this.clock.add(sample)
+        over()
       },
       (error: unknown) => {
-        clearTimeout(timer)
-        if (this.#probing === link) this.#probing = undefined
+        over()
         if (!(error instanceof LinkLost)) throw error
       },
     )

@@ -14,7 +14,7 @@ export class Http {
 
   constructor(url: URL, json: JsonCodec) {
     this.#json = json
-    this.#base = url.href.replace(/\/$/, '')
+    this.#base = url.origin + url.pathname.replace(/\/$/, '')
   }
 
   /** Answers undefined where the server answers with the code `absent`. */

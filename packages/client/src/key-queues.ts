@@ -23,16 +23,21 @@ export class KeyQueues implements Stage {
     if (!this.#busy.has(key)) this.#ready.add(key)
   }
 
-  take(limit: number): Pending[][] {
+  take(limit: number, maxChars: number): Pending[][] {
     const maxItems = Math.min(limit, MAX_ITEMS)
     const batches: Pending[][] = []
     let open: Pending[] = []
     let chars = 0
+    let left = maxChars
     for (const key of this.#ready) {
+      if (left <= 0) break
+      this.#ready.delete(key)
       this.#busy.add(key)
       const queue = this.#queues.get(key)!
       if (queue[0]!.isAlone) {
-        batches.push([queue.shift()!])
+        const pending = queue.shift()!
+        left -= pending.text.length
+        batches.push([pending])
       } else {
         const first = queue[0]!
         if (open.length >= maxItems || (open.length > 0 && chars + first.text.length > MAX_CHARS)) {
@@ -48,6 +53,7 @@ export class KeyQueues implements Stage {
           if (!fits || pending.isAlone) break
           open.push(pending)
           chars += pending.text.length
+          left -= pending.text.length
           count++
         }
         queue.splice(0, count)
@@ -55,7 +61,6 @@ export class KeyQueues implements Stage {
       if (queue.length === 0) this.#queues.delete(key)
     }
     if (open.length > 0) batches.push(open)
-    this.#ready.clear()
     return batches
   }
 

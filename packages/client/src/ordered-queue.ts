@@ -17,8 +17,8 @@ export class OrderedQueue implements Stage {
     this.#waiting = this.#waiting.concat(writes)
   }
 
-  take(limit: number): Pending[][] {
-    if (this.#isBusy || this.#waiting.length === 0) return []
+  take(limit: number, maxChars: number): Pending[][] {
+    if (maxChars <= 0 || this.#isBusy || this.#waiting.length === 0) return []
     this.#isBusy = true
     return [this.#waiting.splice(0, this.#fitting(Math.min(limit, MAX_ITEMS)))]
   }

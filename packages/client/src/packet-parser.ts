@@ -13,7 +13,10 @@ export class JsonText {
  * Socket.IO's parser, reading JSON with the codec. An event has a name and at most one payload, never binary data;
  * looking for that in every value is what this saves.
  */
-export function packetParser(json: JsonCodec) {
+export function packetParser(json: JsonCodec): {
+  Encoder: new () => parser.Encoder
+  Decoder: new () => parser.Decoder
+} {
   class Encoder extends parser.Encoder {
     override encode(packet: parser.Packet): unknown[] {
       if (packet.type !== parser.PacketType.EVENT) return super.encode(packet)
@@ -36,5 +39,5 @@ export function packetParser(json: JsonCodec) {
       Object.assign(this, { tryParse })
     }
   }
-  return { ...parser, Encoder, Decoder }
+  return { Encoder, Decoder }
 }

@@ -13,7 +13,8 @@ export interface Pending {
   readonly issuedAt: number
   readonly resolve: (result: WriteResult) => void
   readonly reject: (error: LiveKVError) => void
-  wasSent: boolean
+  /** It was sent, and nothing said since that it was not applied. */
+  mayBeApplied: boolean
   isDone: boolean
   /** A batch with it was refused as a whole: it goes by itself. */
   isAlone?: boolean

@@ -4,7 +4,14 @@ import { LiveKVError, shown } from './error.ts'
 export type Selection = { key: string } | { keys: readonly string[] } | { prefix: string } | { all: true }
 
 /** A selection as it is asked of the server: at most one watch of it is open at a time. */
-export type Part = { keys: string[]; prefix?: never } | { prefix: string; keys?: never }
+export interface Part {
+  /** The same for equal parts. */
+  readonly id: string
+  readonly asked: { keys: readonly string[] } | { prefix: string }
+  /** Undefined: more than one. */
+  readonly onlyKey: string | undefined
+  readonly wants: (key: string) => boolean
+}
 
 /** As the server's limit. */
 const MAX_KEYS = 100_000
@@ -13,15 +20,16 @@ const MAX_PART_CHARS = 192 * 1024
 
 /** More than one only for very long lists of keys. */
 export function partsOf(selection: Selection): Part[] {
-  if ('all' in selection && selection.all === true) return [{ prefix: '' }]
-  if ('prefix' in selection && typeof selection.prefix === 'string') return [{ prefix: selection.prefix }]
-  if ('key' in selection && typeof selection.key === 'string') return [{ keys: [selection.key] }]
-  if ('keys' in selection && Array.isArray(selection.keys) && selection.keys.length > 0) {
-    const keys = [...new Set<string>(selection.keys)].sort()
-    if (keys.length <= MAX_KEYS) return splitKeys(keys)
+  const { all, prefix, key, keys } = Object(selection) as { [name: string]: unknown }
+  if (all === true) return [prefixPart('')]
+  if (typeof prefix === 'string') return [prefixPart(prefix)]
+  if (typeof key === 'string') return [keysPart([key])]
+  if (isListOfKeys(keys)) {
+    const sorted = [...new Set(keys)].sort()
+    if (sorted.length <= MAX_KEYS) return splitKeys(sorted).map(keysPart)
     throw new LiveKVError(
       'SELECTION_TOO_LARGE',
-      `${keys.length} keys in one watch: at most ${MAX_KEYS} are allowed. Watch a prefix, or fewer keys.`,
+      `${sorted.length} keys in one watch: at most ${MAX_KEYS} are allowed. Watch a prefix, or fewer keys.`,
     )
   }
   throw new LiveKVError(
@@ -30,23 +38,36 @@ export function partsOf(selection: Selection): Part[] {
   )
 }
 
-function splitKeys(keys: readonly string[]): Part[] {
-  const parts: { keys: string[] }[] = []
+function isListOfKeys(keys: unknown): keys is string[] {
+  return Array.isArray(keys) && keys.length > 0 && keys.every((key) => typeof key === 'string')
+}
+
+function splitKeys(keys: readonly string[]): string[][] {
+  const parts: string[][] = []
   let chars = Number.POSITIVE_INFINITY
   for (const key of keys) {
     chars += key.length + 3
     if (chars > MAX_PART_CHARS) {
-      parts.push({ keys: [] })
+      parts.push([])
       chars = key.length + 3
     }
-    parts.at(-1)!.keys.push(key)
+    parts.at(-1)!.push(key)
   }
   return parts
 }
 
-export const partId = (part: Part): string => JSON.stringify(part.keys ?? part.prefix)
+function keysPart(keys: readonly string[]): Part {
+  const onlyKey = keys.length === 1 ? keys[0] : undefined
+  const set = new Set(keys)
+  return { id: JSON.stringify(keys), asked: { keys }, onlyKey, wants: (key) => set.has(key) }
+}
 
-/** Whether a watch of the prefix shows everything that one of the part would. */
-export function coveredBy(part: Part, prefix: string): boolean {
-  return part.keys?.every((key) => key.startsWith(prefix)) ?? part.prefix!.startsWith(prefix)
+function prefixPart(prefix: string): Part {
+  const wants = (key: string) => key.startsWith(prefix)
+  return { id: JSON.stringify(prefix), asked: { prefix }, onlyKey: undefined, wants }
+}
+
+/** Whether a watch of a prefix shows everything that one of the part would. */
+export function isCovered({ asked }: Part, byPrefix: Part): boolean {
+  return 'keys' in asked ? asked.keys.every(byPrefix.wants) : byPrefix.wants(asked.prefix)
 }

@@ -1,21 +1,11 @@
 import type { Change, ChangesFrame, Entry, SnapshotFrame, WatchAnswer } from '@livekv/protocol'
 import type { LiveKVError } from './error.ts'
 import type { Part } from './selection.ts'
-import type { WatchChange, WatchDelete, WatchPut } from './watch-event.ts'
+import type { WatchChange, WatchPut } from './watch-event.ts'
 
-/**
- * One watch on the server, and everybody here who looks at it.
- *
- * answer (reset? resumed?) -> snapshot frames … end | changes … current -> changes …    again after each connection,
- * and at any time a snapshot again
- *
- * Of each key only what is not older than what was shown goes on. A snapshot removes what it does not contain. After
- * a reset nothing that was known counts: revisions of another store say nothing about those of this one.
- */
+/** What looks at a shared watch: at all that it shows, or at a part of it. */
 export interface Subscriber {
-  /** The one key it wants, or undefined: then `wants` decides. */
-  readonly key?: string
-  wants(key: string): boolean
+  readonly part: Part
   change(change: WatchChange): void
   reset(): void
   current(): void
@@ -31,6 +21,15 @@ interface Held {
   epoch: number
 }
 
+/**
+ * One watch on the server, and everybody here who looks at it.
+ *
+ * answer (reset? resumed?) -> snapshot frames … end | changes … current -> changes …    again after each connection,
+ * and at any time a snapshot again
+ *
+ * Of each key only what is not older than what was shown goes on. A snapshot removes what it does not contain. After
+ * a reset nothing that was known counts: revisions of another store say nothing about those of this one.
+ */
 export class SharedWatch {
   readonly part: Part
   /** Up to date, as far as this connection has told. */
@@ -49,8 +48,15 @@ export class SharedWatch {
   /** Subscribed a moment ago; they have not been told the state yet. */
   readonly #new = new Set<Subscriber>()
 
-  constructor(part: Part) {
+  /** `from`: a wider watch that has shown this part of it up to now. */
+  constructor(part: Part, from?: SharedWatch) {
     this.part = part
+    if (!from) return
+    this.#isLoaded = from.#isLoaded
+    this.#storeId = from.#storeId
+    this.#epoch = from.#epoch
+    for (const [key, held] of from.#held) if (part.wants(key)) this.#held.set(key, held)
+    for (const [key, revision] of from.#tombstones) if (part.wants(key)) this.#tombstones.set(key, revision)
   }
 
   get cursor(): string | undefined {
@@ -66,26 +72,35 @@ export class SharedWatch {
     this.#new.add(subscriber)
     queueMicrotask(() => {
       if (!this.#new.delete(subscriber)) return
-      const { key } = subscriber
-      if (key === undefined) this.#wide.add(subscriber)
-      else {
-        const others = this.#byKey.get(key)
-        if (others) others.add(subscriber)
-        else this.#byKey.set(key, new Set([subscriber]))
-      }
-      for (const held of key === undefined ? this.#held.values() : [this.#held.get(key)]) {
-        if (held && subscriber.wants(held.entry.key)) subscriber.change(putOf(held.entry, true))
-      }
+      this.#join(subscriber)
+      this.tellState(subscriber)
       if (this.isCurrent) subscriber.current()
     })
+  }
+
+  /** A subscriber of the watch that this one was made from: it goes on with what it was told there. */
+  adopt(subscriber: Subscriber, from: SharedWatch): void {
+    const isNew = from.#new.has(subscriber)
+    from.unsubscribe(subscriber)
+    if (isNew) this.subscribe(subscriber)
+    else this.#join(subscriber)
   }
 
   unsubscribe(subscriber: Subscriber): void {
     this.#new.delete(subscriber)
     this.#wide.delete(subscriber)
-    const { key } = subscriber
+    const key = subscriber.part.onlyKey
     const ofKey = key === undefined ? undefined : this.#byKey.get(key)
     if (ofKey?.delete(subscriber) && ofKey.size === 0) this.#byKey.delete(key!)
+  }
+
+  /** All that is known, except what a reset has left over. Nothing to one that will be told in a moment. */
+  tellState(subscriber: Subscriber): void {
+    if (this.#new.has(subscriber)) return
+    const { onlyKey, wants } = subscriber.part
+    for (const held of onlyKey === undefined ? this.#held.values() : [this.#held.get(onlyKey)]) {
+      if (held?.epoch === this.#epoch && wants(held.entry.key)) subscriber.change(putOf(held.entry, true))
+    }
   }
 
   /** Null: it has no value. Undefined: not known yet. The same object until it changes. */
@@ -99,34 +114,27 @@ export class SharedWatch {
     this.#snapshot = undefined
   }
 
-  /** The server does not know the cursor: the next watch begins anew. */
-  forgetCursor(): void {
-    this.#reset()
-  }
-
   answered({ reset, resumed, storeId }: WatchAnswer): void {
+    // Rule: answer-names-store.
     if (reset || (this.#storeId !== undefined && storeId !== this.#storeId)) this.#reset()
     this.#storeId = storeId
-    this.#snapshot = resumed ? undefined : new Set()
+    if (!resumed) this.#beginSnapshot()
   }
 
   snapshotFrame({ entries, end, cursor }: SnapshotFrame): void {
     // Without an answer before it: the server lost its place in the log and begins again.
-    this.#snapshot ??= new Set()
+    const seen = this.#snapshot ?? this.#beginSnapshot()
     this.isCurrent = false
     for (const entry of entries) {
-      this.#snapshot.add(entry.key)
+      seen.add(entry.key)
       this.#put(entry, true)
     }
     if (!end) return
-    const seen = this.#snapshot
     this.#snapshot = undefined
     this.#cursor = cursor
     this.#isLoaded = true
-    for (const [key, { entry }] of this.#held) {
-      if (seen.has(key)) continue
-      this.#remove({ type: 'delete', key, value: undefined, revision: entry.revision })
-    }
+    // Rule: end-spares-changed.
+    for (const [key, held] of this.#held) if (!seen.has(key)) this.#gone(held)
     // Those without a value hear it too: a value store knows now that there is none.
     this.#becameCurrent()
   }
@@ -141,8 +149,15 @@ export class SharedWatch {
     if (current) this.#becameCurrent()
   }
 
-  failed(error: LiveKVError): void {
-    for (const subscriber of this.#everybody()) subscriber.failed(error)
+  #join(subscriber: Subscriber): void {
+    const { onlyKey } = subscriber.part
+    if (onlyKey === undefined) {
+      this.#wide.add(subscriber)
+      return
+    }
+    const others = this.#byKey.get(onlyKey)
+    if (others) others.add(subscriber)
+    else this.#byKey.set(onlyKey, new Set([subscriber]))
   }
 
   #reset(): void {
@@ -152,6 +167,13 @@ export class SharedWatch {
     const hadShown = this.#isLoaded || this.#held.size > 0
     this.#isLoaded = false
     if (hadShown) for (const subscriber of this.#everybody()) subscriber.reset()
+  }
+
+  /** Rule: snapshot-forgets-cursor. What is shown from now on is beyond what it says. */
+  #beginSnapshot(): Set<string> {
+    this.#cursor = undefined
+    this.#snapshot = new Set()
+    return this.#snapshot
   }
 
   #becameCurrent(): void {
@@ -169,24 +191,27 @@ export class SharedWatch {
 
   #delete({ key, revision, at, time }: Change): void {
     if (revision <= this.#shownRevision(key)) return
-    this.#remove({ type: 'delete', key, value: undefined, revision, updatedAt: at, time })
+    const wasHeld = this.#held.delete(key)
+    this.#bury(key, revision)
+    if (wasHeld) this.#tell({ type: 'delete', key, value: undefined, revision, updatedAt: at, time })
   }
 
-  #remove(change: WatchDelete): void {
-    const { key, revision } = change
-    const held = this.#held.get(key)
+  /** A snapshot does not have it: when it was deleted is not known. */
+  #gone({ entry: { key, revision }, epoch }: Held): void {
     this.#held.delete(key)
-    // Of a reset's leftovers the revision means nothing.
-    if (held === undefined || held.epoch === this.#epoch) {
-      this.#tombstones.delete(key)
-      this.#tombstones.set(key, revision)
-      if (this.#tombstones.size > MAX_TOMBSTONES) {
-        this.#tombstones.delete(this.#tombstones.keys().next().value!)
-      }
-    }
-    if (held) this.#tell(change)
+    const isLeftover = epoch !== this.#epoch
+    // The entry itself is let in again: no delete of it was seen.
+    if (!isLeftover) this.#bury(key, revision - 1)
+    this.#tell({ type: 'delete', key, value: undefined, revision: isLeftover ? 0 : revision })
   }
 
+  #bury(key: string, revision: number): void {
+    this.#tombstones.delete(key)
+    this.#tombstones.set(key, revision)
+    if (this.#tombstones.size > MAX_TOMBSTONES) this.#tombstones.delete(this.#tombstones.keys().next().value!)
+  }
+
+  /** Rules: client-drops-older, reset-drops-held. */
   #shownRevision(key: string): number {
     const held = this.#held.get(key)
     if (held) return held.epoch === this.#epoch ? held.entry.revision : 0
@@ -196,7 +221,7 @@ export class SharedWatch {
   #tell(change: WatchChange): void {
     const { key } = change
     for (const subscriber of this.#byKey.get(key) ?? []) subscriber.change(change)
-    for (const subscriber of this.#wide) if (subscriber.wants(key)) subscriber.change(change)
+    for (const subscriber of this.#wide) if (subscriber.part.wants(key)) subscriber.change(change)
   }
 
   *#everybody(): Iterable<Subscriber> {

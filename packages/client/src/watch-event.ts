@@ -17,6 +17,7 @@ export interface WatchDelete {
   type: 'delete'
   key: string
   value: undefined
+  /** Of the delete; when only the absence is known, that of the value that was shown (after a reset 0). */
   revision: number
   /** Absent when only the absence is known: it was deleted while the client was away. */
   updatedAt?: string

@@ -1,16 +1,19 @@
 import type { ConnectionState } from './connection-state.ts'
 import type { LiveKVError } from './error.ts'
+import { safely } from './listeners.ts'
 import { type Part, partsOf, type Selection } from './selection.ts'
-import type { SharedWatch, Subscriber } from './shared-watch.ts'
+import type { Subscriber } from './shared-watch.ts'
 import type { WatchChange, WatchEvent } from './watch-event.ts'
-import type { Watches } from './watches.ts'
+import type { Subscription, Watches } from './watches.ts'
 
 /** One caller's view of a selection: it sees what was asked for, whatever the shared watches behind it show. */
 export class Watcher {
   isOver = false
   readonly #emit: (event: WatchEvent) => void
   readonly #ended: () => void
-  readonly #watched: { watch: SharedWatch; stop: () => void }[] = []
+  readonly #subscriptions: Subscription[] = []
+  /** Of how many of the subscriptions the state was told. */
+  readonly #told = new Set<Part>()
 
   /** Nothing is emitted within the constructor. `ended` is called once. Throws if the selection is none. */
   constructor(
@@ -26,7 +29,7 @@ export class Watcher {
       if (!this.isOver) safely(() => emit(event))
     }
     queueMicrotask(() => this.state(state()))
-    for (const part of parts) this.#watched.push(watches.subscribe(part, this.#subscriber(part)))
+    for (const part of parts) this.#subscriptions.push(watches.subscribe(this.#subscriber(part)))
   }
 
   state(state: ConnectionState): void {
@@ -34,42 +37,36 @@ export class Watcher {
   }
 
   get(key: string) {
-    return this.#watched[0]?.watch.get(key)
+    return this.#subscriptions[0]?.watch.get(key)
   }
 
   stop(): void {
     if (this.isOver) return
     this.isOver = true
-    for (const { stop } of this.#watched) stop()
+    for (const subscription of this.#subscriptions) subscription.stop()
     this.#ended()
   }
 
   #subscriber(part: Part): Subscriber {
-    const { keys, prefix } = part
-    const wanted = keys && keys.length > 1 ? new Set(keys) : undefined
+    const at = this.#subscriptions.length
     return {
-      ...(keys?.length === 1 && { key: keys[0]! }),
-      wants: keys ? (key) => (wanted ? wanted.has(key) : key === keys[0]) : (key) => key.startsWith(prefix!),
+      part,
       change: (change: WatchChange) => this.#emit(change),
-      reset: () => this.#emit({ type: 'reset' }),
+      reset: () => {
+        this.#emit({ type: 'reset' })
+        // It voids what was shown of all parts: those that have begun anew already are told again.
+        for (const [i, other] of this.#subscriptions.entries()) if (i !== at) other.tellState()
+      },
       current: () => {
-        if (this.#watched.every(({ watch }) => watch.isCurrent)) this.#emit({ type: 'current' })
+        this.#told.add(part)
+        const isTold = this.#told.size === this.#subscriptions.length
+        if (isTold && this.#subscriptions.every(({ watch }) => watch.isCurrent))
+          this.#emit({ type: 'current' })
       },
       failed: (error: LiveKVError) => {
         this.#emit({ type: 'error', error })
         this.stop()
       },
     }
-  }
-}
-
-/** What a listener throws is reported as any uncaught error is, and stops nobody else's events. */
-export function safely(call: () => void): void {
-  try {
-    call()
-  } catch (error) {
-    queueMicrotask(() => {
-      throw error
-    })
   }
 }

@@ -1,23 +1,41 @@
 import type { ChangesFrame, Entry, SnapshotFrame } from '@livekv/protocol'
 import { isErrorBody, LiveKVError } from './error.ts'
 import { type Link, LinkLost } from './link.ts'
-import { coveredBy, type Part, partId } from './selection.ts'
+import { isCovered, type Part, partsOf } from './selection.ts'
 import { SharedWatch, type Subscriber } from './shared-watch.ts'
 
-/** How long a watch outlives its last subscriber: a component that mounts again finds it as it was. */
+/** How long a watch outlives those who asked for it: a component that mounts again finds it as it was. */
 const LINGER_MS = 1_000
 const RETRY_MS = 1_000
+/** A wider watch that nobody asked for any more stays open for more selections within it than this. */
+const MAX_MOVED = 100
+
+/** Where a subscriber is told from. */
+export interface Subscription {
+  readonly watch: SharedWatch
+  /** All that is known of its part. */
+  tellState(): void
+  stop(): void
+}
+
+interface Place extends Subscription {
+  watch: SharedWatch
+  readonly subscriber: Subscriber
+}
 
 /**
  * Which watches are open on the server. Equal selections share one, and a selection within a watched prefix uses that
- * one, which then stays open for it. Each gets a new name per connection, so that frames of an earlier one are known.
+ * one; when nobody asks for the prefix itself any more, or the server refuses it, what is left gets watches of its own.
+ * Each watch gets a new name per connection, so that frames of an earlier one are known.
  */
 export class Watches {
   readonly #open = new Map<string, SharedWatch>()
-  readonly #prefixes = new Map<string, SharedWatch>()
+  readonly #prefixes = new Set<SharedWatch>()
+  readonly #places = new Map<SharedWatch, Set<Place>>()
   readonly #byName = new Map<string, SharedWatch>()
   readonly #names = new Map<SharedWatch, string>()
-  readonly #timers = new Map<SharedWatch, ReturnType<typeof setTimeout>>()
+  readonly #lingering = new Map<SharedWatch, ReturnType<typeof setTimeout>>()
+  readonly #retries = new Set<ReturnType<typeof setTimeout>>()
   readonly #changed: () => void
   #link: Link | undefined
   #named = 0
@@ -33,31 +51,25 @@ export class Watches {
     return true
   }
 
-  subscribe(part: Part, subscriber: Subscriber): { watch: SharedWatch; stop: () => void } {
+  subscribe(subscriber: Subscriber): Subscription {
+    const { part } = subscriber
     const watch = this.#find(part) ?? this.#begin(part)
-    clearTimeout(this.#timers.get(watch))
-    this.#timers.delete(watch)
+    if (watch.part.id === part.id) this.#keep(watch)
+    const place: Place = {
+      watch,
+      subscriber,
+      tellState: () => place.watch.tellState(subscriber),
+      stop: () => this.#leave(place),
+    }
+    this.#places.get(watch)!.add(place)
     watch.subscribe(subscriber)
     this.#changed()
-    let stopped = false
-    const stop = () => {
-      if (stopped) return
-      stopped = true
-      watch.unsubscribe(subscriber)
-      if (!watch.isWatched && this.#isOpen(watch)) {
-        this.#timers.set(
-          watch,
-          setTimeout(() => this.#end(watch), LINGER_MS),
-        )
-      }
-      this.#changed()
-    }
-    return { watch, stop }
+    return place
   }
 
   /** What an open watch knows of the key. */
   peek(key: string): Entry | null | undefined {
-    return this.#find({ keys: [key] })?.get(key)
+    return this.#find(partsOf({ key })[0]!)?.get(key)
   }
 
   up(link: Link): void {
@@ -72,6 +84,8 @@ export class Watches {
     this.#link = undefined
     this.#byName.clear()
     this.#names.clear()
+    for (const timer of this.#retries) clearTimeout(timer)
+    this.#retries.clear()
     for (const watch of this.#open.values()) watch.interrupted()
   }
 
@@ -91,30 +105,59 @@ export class Watches {
   }
 
   close(): void {
-    for (const timer of this.#timers.values()) clearTimeout(timer)
-    this.#timers.clear()
-    this.#open.clear()
-    this.#prefixes.clear()
+    for (const watch of [...this.#open.values()]) this.#forget(watch)
     this.down()
   }
 
-  #isOpen(watch: SharedWatch): boolean {
-    return this.#open.get(partId(watch.part)) === watch
-  }
-
   #find(part: Part): SharedWatch | undefined {
-    const same = this.#open.get(partId(part))
+    const same = this.#open.get(part.id)
     if (same) return same
-    for (const [prefix, watch] of this.#prefixes) if (coveredBy(part, prefix)) return watch
+    for (const watch of this.#prefixes) if (isCovered(part, watch.part)) return watch
     return undefined
   }
 
-  #begin(part: Part): SharedWatch {
-    const watch = new SharedWatch(part)
-    this.#open.set(partId(part), watch)
-    if (part.prefix !== undefined) this.#prefixes.set(part.prefix, watch)
+  #begin(part: Part, from?: SharedWatch): SharedWatch {
+    const watch = new SharedWatch(part, from)
+    this.#open.set(part.id, watch)
+    this.#places.set(watch, new Set())
+    if ('prefix' in part.asked) this.#prefixes.add(watch)
     if (this.#link) void this.#ask(watch, this.#link)
     return watch
+  }
+
+  #leave(place: Place): void {
+    const { watch, subscriber } = place
+    const places = this.#places.get(watch)
+    if (!places?.delete(place)) return
+    watch.unsubscribe(subscriber)
+    if (!isAskedFor(watch, places)) this.#linger(watch)
+    this.#changed()
+  }
+
+  #keep(watch: SharedWatch): void {
+    clearTimeout(this.#lingering.get(watch))
+    this.#lingering.delete(watch)
+  }
+
+  #linger(watch: SharedWatch): void {
+    this.#keep(watch)
+    const timer = setTimeout(() => {
+      this.#lingering.delete(watch)
+      const places = [...this.#places.get(watch)!]
+      if (new Set(places.map(({ subscriber }) => subscriber.part.id)).size > MAX_MOVED) return
+      this.#end(watch)
+      for (const place of places) this.#move(place)
+      this.#changed()
+    }, LINGER_MS)
+    this.#lingering.set(watch, timer)
+  }
+
+  /** From a watch that is forgotten to one of its own. */
+  #move(place: Place): void {
+    const { watch: from, subscriber } = place
+    place.watch = this.#open.get(subscriber.part.id) ?? this.#begin(subscriber.part, from)
+    this.#places.get(place.watch)!.add(place)
+    place.watch.adopt(subscriber, from)
   }
 
   #end(watch: SharedWatch): void {
@@ -127,11 +170,10 @@ export class Watches {
   }
 
   #forget(watch: SharedWatch): void {
-    clearTimeout(this.#timers.get(watch))
-    this.#timers.delete(watch)
-    if (!this.#isOpen(watch)) return
-    this.#open.delete(partId(watch.part))
-    if (watch.part.prefix !== undefined) this.#prefixes.delete(watch.part.prefix)
+    this.#keep(watch)
+    this.#open.delete(watch.part.id)
+    this.#prefixes.delete(watch)
+    this.#places.delete(watch)
   }
 
   async #ask(watch: SharedWatch, link: Link): Promise<void> {
@@ -142,7 +184,7 @@ export class Watches {
     try {
       const answer = await link.request(
         'watch',
-        { watch: name, ...(watch.part as { prefix: string }), ...(since !== undefined && { since }) },
+        { watch: name, ...(watch.part.asked as { prefix: string }), ...(since !== undefined && { since }) },
         // Frames may follow in the same breath: the answer has to be known before them.
         (answer) => {
           if (this.#byName.get(name) === watch && !isErrorBody(answer)) watch.answered(answer)
@@ -156,24 +198,37 @@ export class Watches {
   }
 
   #refused(watch: SharedWatch, error: LiveKVError): void {
-    const link = this.#link
     watch.interrupted()
     this.#byName.delete(this.#names.get(watch)!)
     this.#names.delete(watch)
-    const again = () => {
-      if (link && this.#link === link && this.#isOpen(watch)) void this.#ask(watch, link)
-    }
-    if (error.code === 'INVALID_CURSOR' && watch.cursor !== undefined) {
-      watch.forgetCursor()
-      again()
-    } else if (error.retryable) {
-      setTimeout(again, RETRY_MS * (0.5 + Math.random()))
-    } else {
+    if (error.retryable) this.#retry(watch)
+    else {
+      const isMeant = ({ subscriber }: Place) => subscriber.part.id === watch.part.id
+      const places = [...this.#places.get(watch)!]
       this.#forget(watch)
-      watch.failed(error)
-      this.#changed()
+      for (const place of places) if (!isMeant(place)) this.#move(place)
+      for (const place of places) if (isMeant(place)) place.subscriber.failed(error)
     }
+    this.#changed()
   }
+
+  /** As long as this connection lasts: the next one asks for everything. */
+  #retry(watch: SharedWatch): void {
+    const timer = setTimeout(
+      () => {
+        this.#retries.delete(timer)
+        if (this.#link && this.#places.has(watch)) void this.#ask(watch, this.#link)
+      },
+      RETRY_MS * (0.5 + Math.random()),
+    )
+    this.#retries.add(timer)
+  }
+}
+
+/** Whether somebody asked for exactly this. */
+function isAskedFor({ part }: SharedWatch, places: Iterable<Place>): boolean {
+  for (const { subscriber } of places) if (subscriber.part.id === part.id) return true
+  return false
 }
 
 function ignoreLost(error: unknown): void {

@@ -4,8 +4,8 @@ import type { Pending } from './pending.ts'
 
 /** A part of what waits. */
 export interface Stage {
-  /** The batches, of at most `limit` items, that may be sent now; each is under way until `free`. */
-  take(limit: number): Pending[][]
+  /** The batches that may be sent now, of at most `limit` items each and together about `maxChars`; each is under way until `free`. */
+  take(limit: number, maxChars: number): Pending[][]
   /** The batch is over; `again` (in its order) goes back to its place. */
   free(batch: readonly Pending[], again: readonly Pending[]): void
   remove(pending: Pending): void
@@ -29,10 +29,10 @@ export class Batcher {
     this.#last(OrderedQueue).add(writes)
   }
 
-  /** Everything that may be sent now. */
-  take(): Pending[][] {
+  /** What may be sent now, of about `maxChars` at most. */
+  take(maxChars: number): Pending[][] {
     while (this.#stages.length > 1 && this.#stages[0]!.isOver) this.#stages.shift()
-    return this.#stages[0]?.take(this.#limit) ?? []
+    return this.#stages[0]?.take(this.#limit, maxChars) ?? []
   }
 
   free(batch: readonly Pending[], again: readonly Pending[]): void {

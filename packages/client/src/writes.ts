@@ -1,5 +1,6 @@
 import type { ErrorBody, WriteAnswer } from '@livekv/protocol'
-import { isErrorBody, LiveKVError } from './error.ts'
+import { backoffMs } from './backoff.ts'
+import { isErrorBody, LiveKVError, shown } from './error.ts'
 import { closedError } from './http.ts'
 import type { JsonCodec } from './json-codec.ts'
 import { LinkLost } from './link.ts'
@@ -19,6 +20,8 @@ import type { Write, WriteResult } from './write-options.ts'
 export const RETRY_FOR_MS = 5 * 60_000
 const MAX_PENDING = 100_000
 const MAX_PENDING_CHARS = 64 * 1024 * 1024
+/** The rest waits here, so that the server's queue stays short and its signs of life do not wait behind all of it. */
+const MAX_UNDER_WAY_CHARS = 1024 * 1024
 const PAUSE_MIN_MS = 100
 const PAUSE_MAX_MS = 5_000
 
@@ -38,6 +41,7 @@ export class Writes {
   /** In the order of issue, which is the order of their deadlines. */
   readonly #pending = new Set<Pending>()
   #pendingChars = 0
+  #underWayChars = 0
   #isUp = false
   #isClosed = false
   #flushing = false
@@ -51,20 +55,22 @@ export class Writes {
   }
 
   write(request: Write): Promise<WriteResult> {
-    return this.#queue([prepared(request, this.#json)])[0]!
+    return this.writeMany([request])[0]!
   }
 
-  /** In one step: all are queued, or none. */
+  /** Each stands for itself, but there is room for all of them or for none: then it throws. */
   writeMany(requests: readonly Write[]): Promise<WriteResult>[] {
     return this.#queue(requests.map((request) => prepared(request, this.#json)))
   }
 
-  /** The same, and each is sent after, or in one batch with, the one ahead of it, whatever their keys. */
+  /**
+   * Each is sent after, or in one batch with, the one ahead of it, whatever their keys. Throws, and sends nothing, if
+   * one of them cannot be sent at all.
+   */
   writeInOrder(requests: readonly Write[]): Promise<WriteResult>[] {
-    return this.#queue(
-      requests.map((request) => prepared(request, this.#json)),
-      true,
-    )
+    const writes = requests.map((request) => prepared(request, this.#json))
+    for (const write of writes) if (write instanceof LiveKVError) throw write
+    return this.#queue(writes, true)
   }
 
   up(): void {
@@ -84,38 +90,41 @@ export class Writes {
     clearTimeout(this.#pause)
     clearTimeout(this.#deadline)
     for (const pending of this.#pending) {
-      this.#settle(pending, pending.wasSent ? unknownFate(pending, 'the client was closed') : closedError())
+      this.#settle(pending, pending.mayBeApplied ? unknownFate(pending, CLOSED) : notApplied(pending, CLOSED))
     }
   }
 
-  #queue(writes: readonly Prepared[], inOrder = false): Promise<WriteResult>[] {
+  #queue(writes: readonly (Prepared | LiveKVError)[], inOrder = false): Promise<WriteResult>[] {
     if (this.#isClosed) throw closedError()
-    const chars = writes.reduce((sum, write) => sum + write.text.length, 0)
+    const chars = writes.reduce(
+      (sum, write) => sum + (write instanceof LiveKVError ? 0 : write.text.length),
+      0,
+    )
     if (this.#pending.size + writes.length > MAX_PENDING || this.#pendingChars + chars > MAX_PENDING_CHARS) {
       throw new LiveKVError(
         'OVERLOADED',
-        `${this.#pending.size} writes wait for the server already: a client holds at most ${MAX_PENDING} of them, or 64 MiB. This one was not taken; wait for earlier ones.`,
+        `${writes.length} more writes were not taken: ${this.#pending.size} wait for the server already, and a client holds at most ${MAX_PENDING}, or 64 MiB. Wait for earlier ones.`,
       )
     }
     const [issuedMs, issuedAt] = [performance.now(), Date.now()]
     const queued: Pending[] = []
-    const promises = writes.map(
-      (write) =>
-        new Promise<WriteResult>((resolve, reject) => {
-          const pending: Pending = {
-            ...write,
-            issuedMs,
-            issuedAt,
-            resolve,
-            reject,
-            wasSent: false,
-            isDone: false,
-          }
-          this.#pending.add(pending)
-          this.#pendingChars += pending.text.length
-          queued.push(pending)
-        }),
-    )
+    const promises = writes.map((write) => {
+      if (write instanceof LiveKVError) return Promise.reject(write)
+      return new Promise<WriteResult>((resolve, reject) => {
+        const pending: Pending = {
+          ...write,
+          issuedMs,
+          issuedAt,
+          resolve,
+          reject,
+          mayBeApplied: false,
+          isDone: false,
+        }
+        this.#pending.add(pending)
+        this.#pendingChars += pending.text.length
+        queued.push(pending)
+      })
+    })
     if (inOrder) this.#batcher.addInOrder(queued)
     else for (const pending of queued) this.#batcher.add(pending)
     this.#watchDeadline()
@@ -129,18 +138,24 @@ export class Writes {
     this.#flushing = true
     queueMicrotask(() => {
       this.#flushing = false
-      if (this.#isUp && this.#pause === undefined && !this.#isClosed) {
-        for (const batch of this.#batcher.take()) void this.#sendBatch(batch)
-      }
+      if (!this.#isUp || this.#pause !== undefined || this.#isClosed) return
+      // A device that slept may come here before its timers.
+      this.#expire()
+      const room = MAX_UNDER_WAY_CHARS - this.#underWayChars
+      for (const batch of this.#batcher.take(room)) void this.#sendBatch(batch)
     })
   }
 
   async #sendBatch(batch: readonly Pending[]): Promise<void> {
     let chars = 0
+    /** Were never sent before, or were refused each time. */
+    const fresh = new Set<Pending>()
     for (const pending of batch) {
-      pending.wasSent = true
+      if (!pending.mayBeApplied) fresh.add(pending)
+      pending.mayBeApplied = true
       chars += pending.text.length
     }
+    this.#underWayChars += chars
     let answer: BatchAnswer | ErrorBody | LinkLost
     try {
       answer = await this.#send(
@@ -150,13 +165,15 @@ export class Writes {
     } catch (error) {
       if (!(error instanceof LinkLost)) throw error
       answer = error
+    } finally {
+      this.#underWayChars -= chars
     }
     const again =
       answer instanceof LinkLost
         ? [...batch]
         : isErrorBody(answer)
-          ? this.#refused(batch, LiveKVError.of(answer))
-          : this.#answered(batch, answer.results)
+          ? this.#refused(batch, LiveKVError.of(answer), fresh)
+          : this.#answered(batch, answer.results, fresh)
     this.#batcher.free(
       batch,
       again.filter(({ isDone }) => !isDone),
@@ -165,7 +182,8 @@ export class Writes {
   }
 
   /** The request as a whole. */
-  #refused(batch: readonly Pending[], error: LiveKVError): Pending[] {
+  #refused(batch: readonly Pending[], error: LiveKVError, fresh: ReadonlySet<Pending>): Pending[] {
+    if (saysNotApplied(error)) for (const pending of fresh) pending.mayBeApplied = false
     if (error.retryable) this.#pauseFor(error)
     else if (batch.length === 1) this.#settle(batch[0]!, error)
     else if (error.code === 'BATCH_TOO_LARGE') this.#batcher.shrinkTo(batch.length >> 1)
@@ -174,7 +192,11 @@ export class Writes {
     return [...batch]
   }
 
-  #answered(batch: readonly Pending[], results: readonly WriteAnswer[]): Pending[] {
+  #answered(
+    batch: readonly Pending[],
+    results: readonly WriteAnswer[],
+    fresh: ReadonlySet<Pending>,
+  ): Pending[] {
     const again: Pending[] = []
     /** Keys of which a later write than the one looked at was decided. */
     const decided = new Set<string>()
@@ -191,6 +213,7 @@ export class Writes {
         if (error.retryable && !decided.has(key)) {
           passing = error
           again.unshift(pending)
+          if (saysNotApplied(error) && fresh.has(pending)) pending.mayBeApplied = false
           continue
         }
         this.#settle(pending, error)
@@ -213,14 +236,10 @@ export class Writes {
 
   #pauseFor({ details }: LiveKVError): void {
     if (this.#pause !== undefined) return
-    const limitMs = Math.min(PAUSE_MAX_MS, PAUSE_MIN_MS * 2 ** this.#pauses)
     const { retryAfterSeconds } = details
     const askedMs = typeof retryAfterSeconds === 'number' ? retryAfterSeconds * 1_000 : 0
-    this.#pauses++
-    this.#pause = setTimeout(
-      () => this.#resume(),
-      Math.max(Math.min(askedMs, PAUSE_MAX_MS), limitMs * (0.5 + Math.random() / 2)),
-    )
+    const pauseMs = Math.min(askedMs, PAUSE_MAX_MS) + backoffMs(this.#pauses++, PAUSE_MIN_MS, PAUSE_MAX_MS)
+    this.#pause = setTimeout(() => this.#resume(), pauseMs)
   }
 
   #resume(): void {
@@ -242,7 +261,10 @@ export class Writes {
     for (const pending of this.#pending) {
       if (ageMs(pending) < RETRY_FOR_MS) break
       this.#batcher.remove(pending)
-      this.#settle(pending, expired(pending))
+      this.#settle(
+        pending,
+        pending.mayBeApplied ? unknownFate(pending, EXPIRED) : notApplied(pending, EXPIRED),
+      )
     }
     this.#watchDeadline()
   }
@@ -257,17 +279,22 @@ function ageMs({ issuedMs, issuedAt }: Pending): number {
 }
 
 function failure(body: ErrorBody, key: string): LiveKVError {
-  const { status: _status, ...rest } = body
-  return LiveKVError.of({ ...rest, key } as ErrorBody)
+  return LiveKVError.of({ ...body, key })
 }
 
-function expired(pending: Pending): LiveKVError {
-  const waited = `no acknowledgement within ${RETRY_FOR_MS / 60_000} minutes`
-  if (pending.wasSent) return unknownFate(pending, waited)
-  const { op, key } = pending
+/** The others may stand for a commit that was under way. */
+function saysNotApplied({ code, details }: LiveKVError): boolean {
+  if (code === 'COMMIT_UNKNOWN' || code === 'INTERNAL') return false
+  return code !== 'STORE_FAILED' || details.outcome === 'not-applied'
+}
+
+const CLOSED = 'the client was closed'
+const EXPIRED = `no acknowledgement within ${RETRY_FOR_MS / 60_000} minutes`
+
+function notApplied({ op, key }: Pending, why: string): LiveKVError {
   return new LiveKVError(
-    'UNREACHABLE',
-    `The ${op} of ${JSON.stringify(key)} was not applied: no connection within ${RETRY_FOR_MS / 60_000} minutes. Write it again when the server is reached.`,
+    why === CLOSED ? 'CLIENT_CLOSED' : 'UNREACHABLE',
+    `The ${op} of ${shown(key)} was not applied: ${why}. Write it again.`,
     { key },
   )
 }
@@ -275,25 +302,30 @@ function expired(pending: Pending): LiveKVError {
 function unknownFate({ op, key, idempotencyKey }: Pending, why: string): LiveKVError {
   return new LiveKVError(
     'COMMIT_UNKNOWN',
-    `The fate of the ${op} of ${JSON.stringify(key)} is unknown (${why}): it may have been applied or not. Read the key, or write again with this idempotency key soon.`,
+    `The fate of the ${op} of ${shown(key)} is unknown (${why}): it may have been applied or not. Read the key, or write again with this idempotency key soon.`,
     { key, idempotencyKey },
   )
 }
 
 /** What happens to the caller's objects later does not matter. */
-function prepared(request: Write, json: JsonCodec): Prepared {
+function prepared(request: Write, json: JsonCodec): Prepared | LiveKVError {
   const { op, key } = request
   if (typeof key !== 'string' || key === '') {
-    throw new LiveKVError('INVALID_KEY', `The key ${JSON.stringify(key)} must be a string that is not empty.`)
+    return new LiveKVError('INVALID_KEY', `The key ${shown(key)} must be a string that is not empty.`)
   }
+  const refused = (why: string, cause?: unknown) =>
+    new LiveKVError('INVALID_VALUE', `The ${op} of ${shown(key)} cannot be written: ${why}`, { key }, cause)
   if (op === 'put' && isNoJson(request.value)) {
-    throw new LiveKVError(
-      'INVALID_VALUE',
-      `The value of ${JSON.stringify(key)} is ${String(request.value)}, which JSON does not have. Use null, or delete the key.`,
+    return refused(
+      `its value is ${String(request.value)}, which JSON does not have. Use null, or delete the key.`,
     )
   }
   const idempotencyKey = request.idempotencyKey ?? newId()
-  return { op, key, idempotencyKey, text: json.stringify({ ...request, idempotencyKey }) }
+  try {
+    return { op, key, idempotencyKey, text: json.stringify({ ...request, idempotencyKey }) }
+  } catch (error) {
+    return refused((error as Error).message, error)
+  }
 }
 
 function isNoJson(value: unknown): boolean {

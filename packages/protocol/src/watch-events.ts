@@ -18,8 +18,11 @@ import type { Json } from './json.ts'
  */
 export const PROTOCOL = 1
 
-/** A frame's text is at most about this long, plus one entry. */
-export const FRAME_MAX_BYTES = 256 * 1024
+/**
+ * A frame's text is at most about this long, plus one entry. Nothing is heard of a frame before it is whole, and a client
+ * must not take a slow link for a dead one: at 16 KB/s this takes 4 s.
+ */
+export const FRAME_MAX_BYTES = 64 * 1024
 /** More keys than this in a selection: SELECTION_TOO_LARGE. */
 export const SELECTION_MAX_KEYS = 100_000
 

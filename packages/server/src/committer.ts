@@ -28,7 +28,7 @@ const WRITE_OVERHEAD = 64
 /**
  * Group commit:
  *
- *   submit -> queue -> (no commit under way) batch -> store.commit -> onCommitted -> next batch starts -> answers
+ *   submit -> queue -> (no commit under way) batch -> store.commit -> next batch starts -> onCommitted -> answers
  *
  * There is no timer: a lone write is committed in the turn of the event loop in which it came, and what comes
  * while a commit is under way forms the next batch. One commit is under way at a time. A request is not split
@@ -41,6 +41,8 @@ export class Committer {
   #queuedBytes = 0
   /** Under way, or about to start in this turn. */
   #busy = false
+  /** Batches that are committed and whose writers are not answered yet. */
+  #unanswered = 0
   #closed = false
   #drained: (() => void) | undefined
 
@@ -87,7 +89,7 @@ export class Committer {
   /** Takes nothing new; resolves when everything taken has been answered. */
   close(): Promise<void> {
     this.#closed = true
-    if (!this.#busy) return Promise.resolve()
+    if (!this.#busy && this.#unanswered === 0) return Promise.resolve()
     return new Promise((resolve) => {
       const earlier = this.#drained
       this.#drained = () => {
@@ -127,8 +129,7 @@ export class Committer {
     const batch = this.#takeBatch()
     if (batch.length === 0) {
       this.#busy = false
-      this.#drained?.()
-      this.#drained = undefined
+      this.#noteDrained()
       return
     }
     this.#options.store.commit(joinWrites(batch)).then(
@@ -150,20 +151,30 @@ export class Committer {
       const revision = result.status === 'applied' ? result.change.revision : result.revision
       if (revision > highest) highest = revision
     }
-    this.#options.onCommitted(changes, highest)
-    // The store works on the next batch while this one's writers are answered.
+    // The store works on the next batch meanwhile. Where there is one, it is on its way before anybody is answered:
+    // answering a full batch takes the event loop about as long as the store takes for the next.
     this.#startNext()
-    const [first] = batch
-    if (first && batch.length === 1) {
-      first.resolve(results)
-      return
-    }
+    this.#options.onCommitted(changes, highest)
+    this.#unanswered++
+    if (this.#busy || this.#unanswered > 1) setImmediate(() => this.#answer(batch, results))
+    else this.#answer(batch, results)
+  }
+
+  #answer(batch: readonly Request[], results: CommitResult[]): void {
     let start = 0
     for (const request of batch) {
       const end = start + request.writes.length
-      request.resolve(results.slice(start, end))
+      request.resolve(batch.length === 1 ? results : results.slice(start, end))
       start = end
     }
+    this.#unanswered--
+    this.#noteDrained()
+  }
+
+  #noteDrained(): void {
+    if (this.#busy || this.#unanswered > 0) return
+    this.#drained?.()
+    this.#drained = undefined
   }
 
   #takeBatch(): Request[] {

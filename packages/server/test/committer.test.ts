@@ -44,6 +44,24 @@ const codeOf = (work: Promise<unknown>) =>
     (error) => (error instanceof LiveKVError ? error.code : String(error)),
   )
 
+test('the next batch is on its way before the one before is answered, answers stay in order, a close waits for them', async () => {
+  const events: string[] = []
+  const { committer, calls } = held({ onCommitted: (changes) => events.push(`told ${changes[0]?.key}`) })
+  const answered = (name: string, write: Promise<unknown>) =>
+    write.then(() => events.push(`answered ${name}`))
+  const writes = [answered('a', committer.submit([put('a')]))]
+  await settle()
+  writes.push(answered('b', committer.submit([put('b')])), answered('c', committer.submit([put('c')])))
+  calls.finishOne()
+  await Promise.resolve()
+  await Promise.resolve()
+  expect([calls.size, events]).toEqual([1, ['told a']])
+  calls.finishOne()
+  const closed = committer.close().then(() => events.push('closed'))
+  await Promise.all([...writes, closed])
+  expect(events).toEqual(['told a', 'told b', 'answered a', 'answered b', 'answered c', 'closed'])
+})
+
 test('a lone write is committed at once; what comes meanwhile forms one batch, one commit at a time', async () => {
   const { committer, calls, batches } = held()
   const first = committer.submit([put('a')])

@@ -98,7 +98,13 @@ describe('POST /api/v1/batch', () => {
     const many = await batch({ writes: writes(101) })
     expect([many.status, many.json.code]).toEqual([413, 'BATCH_TOO_LARGE'])
     expect((await batch({ writes: [] })).json).toEqual({ results: [] })
-    for (const body of [{}, { writes: {} }, { writes: null }, { writes: [], atomic: 'yes' }]) {
+    for (const body of [
+      {},
+      { writes: {} },
+      { writes: null },
+      { writes: [], atomic: 'yes' },
+      { writes: [], atomc: true },
+    ]) {
       expect((await batch(body)).status).toBe(400)
     }
   })

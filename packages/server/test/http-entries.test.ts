@@ -211,6 +211,7 @@ describe('/api/v1/entries', () => {
     expect(get.text).toContain('"value":1.10')
     expect(get.json.missing).toEqual(['m2', '__proto__'])
     expect((await app.call('POST', '/api/v1/entries/get', { keys: 'm1' })).status).toBe(400)
+    expect((await app.call('POST', '/api/v1/entries/get', { keys: ['m1'], atleast: 1 })).status).toBe(400)
     const many = await app.call('POST', '/api/v1/entries/get', { keys: Array(1001).fill('x') })
     expect(many.json.code).toBe('BATCH_TOO_LARGE')
   })

@@ -1,49 +1,34 @@
 import { useSignal } from '@preact/signals'
-import { deleteEntry } from '../src/api.ts'
-import { describeError, t } from '../src/i18n.ts'
+import { t } from '../src/i18n.ts'
+import { client } from '../src/live.ts'
 import { Dialog } from './dialog.tsx'
-import type { LiveEntries } from './live-entries.ts'
+import { type CloseDialog, useDialogWrite } from './dialog-write.ts'
+import { WriteStatus } from './write-status.tsx'
 
-interface DeleteDialogProps {
-  entries: LiveEntries
-  keyName: string
-  onClose(message?: string): void
-}
-
-export function DeleteDialog({ entries, keyName, onClose }: DeleteDialogProps) {
-  const busy = useSignal(false)
-  const failure = useSignal('')
-
-  const remove = async () => {
-    if (busy.value) return
-    busy.value = true
-    failure.value = ''
-    try {
-      entries.accept(keyName, await deleteEntry(keyName))
-      onClose(t('admin.deleted', { key: keyName }))
-    } catch (error) {
-      failure.value = describeError(error)
-      busy.value = false
-    }
+export function DeleteDialog({ keyName, onClose }: { keyName: string; onClose: CloseDialog }) {
+  const failure = useSignal<unknown>(undefined)
+  const write = useDialogWrite(onClose, (error) => {
+    failure.value = error
+  })
+  const remove = () => {
+    failure.value = undefined
+    void write.run(keyName, t('admin.deleted', { key: keyName }), () => client.delete(keyName))
   }
+  const isOpen = write.isOpen.value
 
   return (
-    <Dialog title={t('form.deleteTitle')} onClose={() => onClose()} onSubmit={remove}>
+    <Dialog title={t('form.deleteTitle')} onClose={write.leave} onSubmit={remove}>
       <p class="target" dir="auto">
         {keyName}
       </p>
       <p>{t('form.deleteHelp')}</p>
-      {failure.value && (
-        <p class="problem" role="alert">
-          {failure.value}
-        </p>
-      )}
+      <WriteStatus write={write} failure={failure.value} />
       <div class="buttons">
-        <button type="button" data-first onClick={() => onClose()}>
-          {t('form.cancel')}
+        <button type="button" data-first onClick={write.leave}>
+          {t(isOpen ? 'form.close' : 'form.cancel')}
         </button>
-        <button type="submit" class="danger" aria-disabled={busy.value}>
-          {t(busy.value ? 'form.deleting' : 'form.confirmDelete')}
+        <button type="submit" class="danger" aria-disabled={isOpen}>
+          {t(isOpen ? 'form.deleting' : 'form.confirmDelete')}
         </button>
       </div>
     </Dialog>

@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact'
-import { useEffect, useRef } from 'preact/hooks'
+import { useLayoutEffect, useRef } from 'preact/hooks'
 
 interface DialogProps {
   title: string
@@ -11,11 +11,18 @@ interface DialogProps {
 /** The browser's own modal dialog: it keeps the focus inside, closes on Escape, and gives the focus back. */
 export function Dialog({ title, onClose, onSubmit, children }: DialogProps) {
   const dialog = useRef<HTMLDialogElement>(null)
-  useEffect(() => {
+  // Not after the next frame, as useEffect would: what is typed until then belongs into the dialog.
+  useLayoutEffect(() => {
     const opener = document.activeElement
     const element = dialog.current!
     element.showModal()
-    element.querySelector<HTMLElement>('[data-first]')?.focus()
+    const first = element.querySelector<HTMLElement>('[data-first]')
+    first?.focus()
+    if (first instanceof HTMLTextAreaElement) {
+      // One line is replaced by typing, a longer value is read from its beginning.
+      first.setSelectionRange(0, first.value.includes('\n') ? 0 : first.value.length)
+      first.scrollTop = 0
+    }
     return () => {
       element.close()
       if (opener instanceof HTMLElement && opener.isConnected) opener.focus()

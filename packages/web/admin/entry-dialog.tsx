@@ -1,60 +1,68 @@
+import { type Entry, exactNumbers, type Json, LiveKVError } from '@livekv/client'
 import { useSignal } from '@preact/signals'
-import { ApiError, putEntry } from '../src/api.ts'
-import { describeError, t } from '../src/i18n.ts'
-import { prettyJson } from '../src/json-text.ts'
+import { useRef } from 'preact/hooks'
+import { t } from '../src/i18n.ts'
+import { client } from '../src/live.ts'
 import { Dialog } from './dialog.tsx'
+import { type CloseDialog, useDialogWrite } from './dialog-write.ts'
 import type { LiveEntries } from './live-entries.ts'
+import { useEntry } from './use-entry.ts'
 import { checkKey, checkValue } from './value-check.ts'
+import { WriteStatus } from './write-status.tsx'
 
 interface EntryDialogProps {
   entries: LiveEntries
   /** The key to edit; without it one is added. */
   keyName?: string
-  onClose(message?: string): void
+  onClose: CloseDialog
 }
 
+/**
+ * A write is made on the condition that the key is as the dialog found it. If it is not, the reader is told, and may
+ * then write without a condition: a value that moves all the time could not be replaced otherwise.
+ */
 export function EntryDialog({ entries, keyName, onClose }: EntryDialogProps) {
   const adding = keyName === undefined
-  const start = useSignal(keyName === undefined ? undefined : entries.state(keyName))
+  const start = useRef(keyName === undefined ? undefined : client.value(keyName).get()).current
   const key = useSignal(keyName ?? '')
-  const typed = useSignal(start.value?.json ? prettyJson(start.value.json) : '')
+  const typed = useSignal(start ? JSON.stringify(start.value, null, 2) : '')
   const touched = useSignal(false)
-  const busy = useSignal(false)
-  const failure = useSignal('')
-  const existing = useSignal<string | undefined>(undefined)
+  const failure = useSignal<unknown>(undefined)
+  /** The key of which the server said that it is not as it was found. */
+  const conflict = useSignal<string | undefined>(undefined)
+  const write = useDialogWrite(onClose, (error) => {
+    if (error instanceof LiveKVError && error.code === 'REVISION_CONFLICT') conflict.value = key.value
+    else failure.value = error
+  })
   entries.version.value
 
   const check = checkValue(typed.value)
   const keyProblem = adding ? checkKey(key.value) : undefined
-  const exists = adding && (existing.value === key.value || entries.has(key.value))
-  const now = keyName === undefined ? undefined : entries.state(keyName)
-  const moved = start.value !== undefined && now !== undefined && now.revision !== start.value.revision
+  const hasConflict = conflict.value === key.value
+  const exists = adding && (hasConflict || entries.has(key.value))
+  const isOpen = write.isOpen.value
 
-  const save = async (json: string) => {
-    if (busy.value) return
-    busy.value = true
-    failure.value = ''
+  const save = (json: string) => {
+    failure.value = undefined
     const name = key.value
-    try {
-      entries.accept(name, await putEntry(name, json, adding && !exists))
-      onClose(t('admin.saved', { key: name }))
-    } catch (error) {
-      if (error instanceof ApiError && error.code === 'REVISION_CONFLICT') existing.value = name
-      else failure.value = describeError(error)
-      busy.value = false
-    }
+    const condition =
+      hasConflict || exists ? {} : adding ? { ifAbsent: true } : { ifRevision: start?.revision ?? 0 }
+    void write.run(name, t('admin.saved', { key: name }), async () => {
+      await client.put(name, exactNumbers.parse(json) as Json, condition)
+      entries.wasWritten(name)
+    })
   }
   const submit = () => {
     touched.value = true
     if (keyProblem) document.getElementById('entry-key')?.focus()
-    else if ('json' in check) void save(check.json)
+    else if ('json' in check) save(check.json)
     else document.getElementById('entry-value')?.focus()
   }
 
   return (
     <Dialog
       title={adding ? t('form.addTitle') : t('form.editTitle', { key: keyName })}
-      onClose={() => onClose()}
+      onClose={write.leave}
       onSubmit={submit}
     >
       {adding && (
@@ -64,6 +72,7 @@ export function EntryDialog({ entries, keyName, onClose }: EntryDialogProps) {
             id="entry-key"
             data-first
             value={key.value}
+            readOnly={isOpen}
             autocomplete="off"
             autocapitalize="off"
             spellcheck={false}
@@ -85,6 +94,7 @@ export function EntryDialog({ entries, keyName, onClose }: EntryDialogProps) {
           data-first={adding ? undefined : true}
           rows={Math.min(12, Math.max(3, typed.value.split('\n').length))}
           value={typed.value}
+          readOnly={isOpen}
           autocomplete="off"
           autocapitalize="off"
           spellcheck={false}
@@ -109,7 +119,7 @@ export function EntryDialog({ entries, keyName, onClose }: EntryDialogProps) {
               onClick={() => {
                 typed.value = check.asText ?? typed.value
                 touched.value = true
-                if (!keyProblem && !exists) void save(typed.value)
+                if (!keyProblem && !exists) save(typed.value)
                 else document.getElementById(keyProblem ? 'entry-key' : 'entry-value')?.focus()
               }}
             >
@@ -118,23 +128,43 @@ export function EntryDialog({ entries, keyName, onClose }: EntryDialogProps) {
           </div>
         )}
       </div>
-      {moved && now.json !== null && (
-        <p class="note meanwhile">{t('form.changedMeanwhile', { value: shorten(now.json) })}</p>
-      )}
-      {failure.value && (
+      {!adding && !isOpen && <Meanwhile entries={entries} keyName={keyName} start={start} />}
+      {!adding && hasConflict && !isOpen && (
         <p class="problem" role="alert">
-          {failure.value}
+          {t('form.conflict')}
         </p>
       )}
+      <WriteStatus write={write} failure={failure.value} />
       <div class="buttons">
-        <button type="button" onClick={() => onClose()}>
-          {t('form.cancel')}
+        <button type="button" onClick={write.leave}>
+          {t(isOpen ? 'form.close' : 'form.cancel')}
         </button>
-        <button type="submit" class="primary" aria-disabled={busy.value}>
-          {t(busy.value ? 'form.saving' : exists ? 'form.replace' : 'form.save')}
+        <button type="submit" class="primary" aria-disabled={isOpen}>
+          {t(isOpen ? 'form.saving' : exists ? 'form.replace' : hasConflict ? 'form.overwrite' : 'form.save')}
         </button>
       </div>
     </Dialog>
+  )
+}
+
+/** What became of the key since the dialog was opened. */
+function Meanwhile({
+  entries,
+  keyName,
+  start,
+}: {
+  entries: LiveEntries
+  keyName: string
+  start: Entry | null | undefined
+}) {
+  const now = useEntry(entries, keyName)
+  if (now === undefined || now?.revision === start?.revision) return null
+  return (
+    <p class="note meanwhile">
+      {now === null
+        ? t('form.deletedMeanwhile')
+        : t('form.changedMeanwhile', { value: shorten(JSON.stringify(now.value)) })}
+    </p>
   )
 }
 

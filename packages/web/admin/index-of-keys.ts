@@ -1,6 +1,7 @@
 /** Keys in order without duplicates; adding and removing one costs a binary search, not a sort. */
 export class IndexOfKeys {
   #keys: string[]
+  #found: { search: string; keys: readonly string[] } | undefined
 
   constructor(keys: readonly string[]) {
     this.#keys = [...new Set(keys)].sort()
@@ -18,6 +19,7 @@ export class IndexOfKeys {
     const at = this.#position(key)
     if (this.#keys[at] === key) return false
     this.#keys.splice(at, 0, key)
+    this.#found = undefined
     return true
   }
 
@@ -25,14 +27,17 @@ export class IndexOfKeys {
     const at = this.#position(key)
     if (this.#keys[at] !== key) return false
     this.#keys.splice(at, 1)
+    this.#found = undefined
     return true
   }
 
-  /** Those that contain `search`, whatever the case. */
+  /** Those that contain `search`, whatever the case; the same search again costs nothing until a key comes or goes. */
   matching(search: string): readonly string[] {
     if (search === '') return this.#keys
+    if (this.#found?.search === search) return this.#found.keys
     const wanted = search.toLowerCase()
-    return this.#keys.filter((key) => key.toLowerCase().includes(wanted))
+    this.#found = { search, keys: this.#keys.filter((key) => key.toLowerCase().includes(wanted)) }
+    return this.#found.keys
   }
 
   #position(key: string): number {

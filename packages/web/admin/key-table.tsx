@@ -1,10 +1,10 @@
 // biome-ignore-all lint/a11y/noRedundantRoles: `display: grid` takes the table's own roles away on phones
-import { useEffect, useRef, useState } from 'preact/hooks'
-import type { KeyState } from '../src/api.ts'
-import { tick } from '../src/clock.ts'
-import { formatAgo, formatCount, formatDateTime, t } from '../src/i18n.ts'
+import { useRef, useState } from 'preact/hooks'
+import { Ago } from '../src/ago.tsx'
+import { formatCount, t } from '../src/i18n.ts'
 import { viewerPath } from '../src/links.ts'
 import type { LiveEntries } from './live-entries.ts'
+import { useEntry } from './use-entry.ts'
 
 const ROWS_PER_PAGE = 50
 
@@ -18,11 +18,9 @@ interface KeyTableProps {
 /** A page of rows, whatever the number of keys. */
 export function KeyTable({ entries, keys, onEdit, onDelete }: KeyTableProps) {
   const [wantedPage, setPage] = useState(0)
-  entries.version.value
   const page = Math.min(wantedPage, Math.ceil(keys.length / ROWS_PER_PAGE) - 1)
   const from = page * ROWS_PER_PAGE
   const rows = keys.slice(from, from + ROWS_PER_PAGE)
-  useEffect(() => entries.showing(rows))
 
   return (
     <>
@@ -45,7 +43,13 @@ export function KeyTable({ entries, keys, onEdit, onDelete }: KeyTableProps) {
         </thead>
         <tbody role="rowgroup">
           {rows.map((key) => (
-            <Row key={key} name={key} state={entries.state(key)} onEdit={onEdit} onDelete={onDelete} />
+            <Row
+              key={`${entries.generation.value} ${key}`}
+              entries={entries}
+              name={key}
+              onEdit={onEdit}
+              onDelete={onDelete}
+            />
           ))}
         </tbody>
       </table>
@@ -75,19 +79,20 @@ export function KeyTable({ entries, keys, onEdit, onDelete }: KeyTableProps) {
 }
 
 interface RowProps {
+  entries: LiveEntries
   name: string
-  state: KeyState | undefined
   onEdit(key: string): void
   onDelete(key: string): void
 }
 
 const MAX_SHOWN = 200
 
-function Row({ name, state, onEdit, onDelete }: RowProps) {
+function Row({ entries, name, onEdit, onDelete }: RowProps) {
+  const entry = useEntry(entries, name)
   const first = useRef<number | undefined>(undefined)
-  if (first.current === undefined && state) first.current = state.revision
-  const json = state?.json ?? undefined
-  const moved = state !== undefined && state.revision !== first.current
+  first.current ??= entry?.revision
+  const json = entry ? JSON.stringify(entry.value) : undefined
+  const moved = entry?.revision !== first.current
   return (
     <tr role="row" data-key={name}>
       <td role="cell" class="name">
@@ -98,7 +103,7 @@ function Row({ name, state, onEdit, onDelete }: RowProps) {
       <td role="cell" class="shown">
         {/* A new node per revision restarts the flash. */}
         <code
-          key={state?.revision}
+          key={entry?.revision}
           class={moved ? 'flash' : ''}
           data-value={json}
           title={json?.slice(0, 2000)}
@@ -107,7 +112,7 @@ function Row({ name, state, onEdit, onDelete }: RowProps) {
         </code>
       </td>
       <td role="cell" class="changed">
-        {state && Number.isFinite(state.at) && <Changed at={state.at} />}
+        {entry && <Ago at={Date.parse(entry.updatedAt)} />}
       </td>
       <td role="cell" class="actions">
         <a class="button small" href={viewerPath(name)} aria-label={t('admin.watchKey', { key: name })}>
@@ -132,14 +137,5 @@ function Row({ name, state, onEdit, onDelete }: RowProps) {
         </button>
       </td>
     </tr>
-  )
-}
-
-function Changed({ at }: { at: number }) {
-  tick.value
-  return (
-    <time dateTime={new Date(at).toISOString()} title={formatDateTime(at)}>
-      {formatAgo(at)}
-    </time>
   )
 }

@@ -1,137 +1,141 @@
-import { batch, signal } from '@preact/signals'
-import { getEntries, getStoreId, type KeyState, listEntries, listKeys } from '../src/api.ts'
-import { connectLive } from '../src/live-connection.ts'
+import type { Entry } from '@livekv/client'
+import { effect, signal } from '@preact/signals'
+import { client, connection } from '../src/live.ts'
 import { throttled } from '../src/throttled.ts'
 import { IndexOfKeys } from './index-of-keys.ts'
 
-/** Enough for the first pages in one request; further values are read when their rows are shown. */
-const FIRST_VALUES = 200
-/** Read in one request; the server's limit is 1,000. */
-const MAX_READ_AT_ONCE = 200
+/** Up to so many keys everything is watched; with more, the keys are listed and the rows shown are watched. */
+const WATCH_ALL_MAX = 5_000
+const LIST_EVERY_MS = 5_000
 const SHOW_EVERY_MS = 100
-/** States kept; past it those of rows that are not shown are forgotten, and read again when needed. */
-const MAX_STATES = 20_000
+/** Rows that are passed over, turning pages or typing a search, are not watched. */
+const SETTLE_MS = 150
+/** The client keeps a watch for a second after its last use: rows that join it within that keep it open for good. */
+const UNWATCHED_MS = 1_500
 
 /**
- * All keys, and the states of those that are or were shown.
+ * The keys that there are, and the values of the rows that are shown.
  *
- * (re)connected -> identity of the store -> keys and the first values are read -> every change moves its key's
- * state forward, by revision. What was held before a reconnection is shown on, but read again when its row is shown.
+ * keys are listed ─┬─ a few thousand ─> everything is watched, the rows see what that watch has ── too many ─┐
+ *                  └─ more ─> listed again every few seconds; each row has a watch of its own  <─────────────┘
  */
 export function liveEntries() {
-  const states = new Map<string, KeyState>()
-  const outdated = new Set<string>()
   let index = new IndexOfKeys([])
-  let shown: ReadonlySet<string> = new Set()
-  /** Rises when anything shown may differ; the maps are too large to copy. */
+  /** Rises when the keys may differ; the index is too large to copy. */
   const version = signal(0)
   const loaded = signal(false)
   const truncated = signal(false)
   const error = signal<unknown>(undefined)
-  let storeId: string | undefined
-  let loads = 0
-  /** Keys to read, each with the highest revision known of it. */
-  const wanted = new Map<string, number>()
-  let reading = false
+  /** Rows of another one subscribe anew. */
+  const generation = signal(0)
+  let rowsWaitUntilMs = 0
+  /** What was learned of keys while a list is on its way, which may be older. */
+  let learned: Map<string, boolean> | undefined
+  let isLoading = false
+  let isListing = false
 
   const show = throttled(SHOW_EVERY_MS, () => {
     version.value++
   })
 
-  function accept(key: string, next: KeyState): void {
-    const held = states.get(key)
-    if (held && held.revision > next.revision) return
-    states.set(key, next)
-    outdated.delete(key)
-    if (next.json === null) index.delete(key)
-    else index.add(key)
-    if (states.size > MAX_STATES) for (const one of states.keys()) if (!shown.has(one)) states.delete(one)
-    show()
+  function learn(key: string, isThere: boolean): void {
+    learned?.set(key, isThere)
+    if (isThere ? index.add(key) : index.delete(key)) show()
   }
 
   async function load(): Promise<void> {
-    const mine = ++loads
+    if (isLoading) return
+    isLoading = true
+    error.value = undefined
     try {
-      const id = await getStoreId().catch(() => undefined)
-      if (id !== undefined && storeId !== undefined && id !== storeId) states.clear()
-      storeId = id ?? storeId
-      const before = new Map(states)
-      const [listed, first] = await Promise.all([listKeys(), listEntries(FIRST_VALUES)])
-      if (mine !== loads) return
-      batch(() => {
-        index = new IndexOfKeys(listed.keys)
-        for (const [key, state] of states) {
-          // What arrived while the list was read may be newer than the list.
-          if (before.get(key) === state) outdated.add(key)
-          else if (state.json === null) index.delete(key)
-          else index.add(key)
-        }
-        for (const [key, state] of first) accept(key, state)
-        truncated.value = listed.truncated
-        loaded.value = true
-        error.value = undefined
-        version.value++
-      })
+      const { keys, truncated: isCut } = await client.keys()
+      if (isCut || keys.length > WATCH_ALL_MAX) beginListing()
+      else watchAll()
     } catch (reason) {
-      if (mine === loads) error.value = reason
+      error.value = reason
+    }
+    isLoading = false
+  }
+
+  function watchAll(): void {
+    const stop = client.watch({ all: true }, (event) => {
+      if (event.type === 'put' || event.type === 'delete') learn(event.key, event.type === 'put')
+      else if (event.type === 'current') loaded.value = true
+      else if (event.type === 'error') {
+        if (event.error.code === 'SELECTION_TOO_LARGE') beginListing()
+        else error.value = event.error
+      }
+      if (index.size > WATCH_ALL_MAX && !isListing) {
+        stop()
+        beginListing()
+      }
+    })
+  }
+
+  function beginListing(): void {
+    isListing = true
+    rowsWaitUntilMs = performance.now() + UNWATCHED_MS
+    generation.value++
+    void list()
+    setInterval(() => void list(), LIST_EVERY_MS)
+    document.addEventListener('visibilitychange', () => void list())
+  }
+
+  async function list(): Promise<void> {
+    if (document.hidden || learned) return
+    learned = new Map()
+    try {
+      const { keys, truncated: isCut } = await client.keys()
+      index = new IndexOfKeys(keys)
+      for (const [key, isThere] of learned) isThere ? index.add(key) : index.delete(key)
+      truncated.value = isCut
+      loaded.value = true
+      error.value = undefined
+      version.value++
+    } catch (reason) {
+      // Later, the badge tells of a lost connection, and the next list makes up for this one.
+      if (!loaded.value) error.value = reason
+    } finally {
+      learned = undefined
     }
   }
 
-  /** Tells which rows are shown: what is not known of them is read. */
-  function showing(keys: readonly string[]): void {
-    shown = new Set(keys)
-    for (const key of wanted.keys()) if (!shown.has(key)) wanted.delete(key)
-    for (const key of keys) if (!states.has(key) || outdated.has(key)) wanted.set(key, 0)
-    void readWanted()
-  }
-
-  async function readWanted(): Promise<void> {
-    if (reading) return
-    reading = true
-    while (wanted.size > 0) {
-      const seen = new Map([...wanted].slice(0, MAX_READ_AT_ONCE))
-      const keys = [...seen.keys()]
-      for (const key of keys) {
-        wanted.delete(key)
-        outdated.delete(key)
-      }
-      try {
-        const held = (key: string) => Math.max(seen.get(key) ?? 0, states.get(key)?.revision ?? 0)
-        for (const [key, state] of await getEntries(keys, held)) accept(key, state)
-      } catch {
-        // The badge tells of a lost connection; these are read with the next one, or the next page of rows.
-        for (const key of keys) outdated.add(key)
-        break
-      }
+  /** Calls `run` with what the key has now and at each change; returns the end of it. */
+  function follow(key: string, run: (entry: Entry | null | undefined) => void): () => void {
+    let stop = () => {}
+    const begin = () => {
+      stop = client.value(key).subscribe((entry) => {
+        if (entry === null) learn(key, false)
+        run(entry)
+      })
     }
-    reading = false
+    const timer = setTimeout(begin, Math.max(SETTLE_MS, rowsWaitUntilMs - performance.now()))
+    return () => {
+      clearTimeout(timer)
+      stop()
+    }
   }
 
-  const connection = connectLive({
-    onReady: () => void load(),
-    onChange: ({ key, value, timestamp, revision }) => {
-      // Null is a value as well as a delete, and a number past 2^53 lost its digits on the way: the entry tells.
-      if (value === null || (typeof value === 'number' && Math.abs(value) > Number.MAX_SAFE_INTEGER)) {
-        wanted.set(key, revision)
-        void readWanted()
-      } else accept(key, { json: JSON.stringify(value), revision, at: timestamp, time: timestamp })
-    },
-  })
   void load()
+  effect(() => {
+    if (connection.value.name === 'live' && error.peek() !== undefined && !isListing) void load()
+  })
 
   return {
     version,
     loaded,
     truncated,
     error,
-    connection,
+    generation,
     size: () => index.size,
     matching: (search: string) => index.matching(search),
     has: (key: string) => index.has(key),
-    state: (key: string) => states.get(key),
-    accept,
-    showing,
-    reload: () => void load(),
+    /** A write of this page was acknowledged: its key is there before it is listed. */
+    wasWritten: (key: string) => {
+      if (isListing) learn(key, true)
+    },
+    follow,
+    reload: () => void (isListing ? list() : load()),
   }
 }
 

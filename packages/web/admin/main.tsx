@@ -1,5 +1,6 @@
 import { effect } from '@preact/signals'
 import { render } from 'preact'
+import { ConnectionBadge } from '../src/connection-badge.tsx'
 import { t } from '../src/i18n.ts'
 import { PageFrame } from '../src/page-frame.tsx'
 import { AdminPage } from './admin-page.tsx'
@@ -12,8 +13,12 @@ effect(() => {
   document.title = t('admin.title')
 })
 
+function Badge() {
+  return <ConnectionBadge shown={entries.loaded.value ? 'values' : 'nothing'} />
+}
+
 render(
-  <PageFrame page="admin" connection={entries.connection}>
+  <PageFrame page="admin" badge={<Badge />}>
     <AdminPage entries={entries} />
   </PageFrame>,
   document.getElementById('page')!,

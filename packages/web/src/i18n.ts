@@ -1,5 +1,6 @@
+import { LiveKVError } from '@livekv/client'
 import { computed, effect } from '@preact/signals'
-import { ApiError, serverNow } from './api.ts'
+import { client } from './live.ts'
 import { en, type MessageKey } from './messages-en.ts'
 import { vi } from './messages-vi.ts'
 import { remembered } from './remembered.ts'
@@ -41,9 +42,9 @@ export function formatPercent(ratio: number): string {
   return new Intl.NumberFormat(locale.value, { style: 'percent', maximumSignificantDigits: 3 }).format(ratio)
 }
 
-/** "3 seconds ago"; `now` is the server's clock. */
-export function formatAgo(ms: number, now = serverNow()): string {
-  const seconds = Math.max(0, Math.round((now - ms) / 1000))
+/** "3 seconds ago", by the server's clock. */
+export function formatAgo(ms: number): string {
+  const seconds = Math.max(0, Math.round((client.now() - ms) / 1000))
   if (seconds < 1) return t('time.now')
   const format = new Intl.RelativeTimeFormat(locale.value, { numeric: 'always' })
   if (seconds < 60) return format.format(-seconds, 'second')
@@ -57,8 +58,14 @@ export function formatDateTime(ms: number): string {
   return new Intl.DateTimeFormat(locale.value, { dateStyle: 'medium', timeStyle: 'medium' }).format(ms)
 }
 
-export function formatClock(ms: number): string {
-  return new Intl.DateTimeFormat(locale.value, { timeStyle: 'medium' }).format(ms)
+export function formatClock(ms: number, withSeconds = true): string {
+  return new Intl.DateTimeFormat(locale.value, { timeStyle: withSeconds ? 'medium' : 'short' }).format(ms)
+}
+
+/** A moment of this device's clock: the time of day, and the date if that is another day. */
+export function formatMoment(ms: number): string {
+  const isToday = new Date(ms).toDateString() === new Date().toDateString()
+  return isToday ? formatClock(ms) : formatDateTime(ms)
 }
 
 /** A date of the source is a day in UTC. */
@@ -67,7 +74,7 @@ export function formatDate(ms: number): string {
 }
 
 export function describeError(error: unknown): string {
-  if (!(error instanceof ApiError)) return String(error)
+  if (!(error instanceof LiveKVError)) return String(error)
   const key = `error.${error.code}`
-  return key in en ? t(key as MessageKey) : error.message || `HTTP ${error.status}`
+  return key in en ? t(key as MessageKey) : error.message
 }

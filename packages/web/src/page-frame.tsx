@@ -1,18 +1,18 @@
-import type { ReadonlySignal } from '@preact/signals'
 import type { ComponentChildren } from 'preact'
-import { tick } from './clock.ts'
-import { formatAgo, formatClock, language, t } from './i18n.ts'
-import type { ConnectionState } from './live-connection.ts'
+import { language, t } from './i18n.ts'
 import { THEMES, theme } from './theme.ts'
 import './styles.css'
 
+/** Without it the client cannot keep a number as it was written. */
+const ROUNDS_NUMBERS = !('rawJSON' in JSON)
+
 interface PageFrameProps {
-  connection: ReadonlySignal<ConnectionState> | undefined
   page: 'admin' | 'viewer'
+  badge?: ComponentChildren
   children: ComponentChildren
 }
 
-export function PageFrame({ connection, page, children }: PageFrameProps) {
+export function PageFrame({ page, badge, children }: PageFrameProps) {
   return (
     <>
       <header class="bar">
@@ -33,29 +33,12 @@ export function PageFrame({ connection, page, children }: PageFrameProps) {
           <ThemeSwitch />
         </div>
       </header>
-      {connection && <ConnectionBadge state={connection.value} />}
-      <main class={page}>{children}</main>
+      {badge}
+      <main class={page}>
+        {ROUNDS_NUMBERS && <p class="notice">{t('app.rounds')}</p>}
+        {children}
+      </main>
     </>
-  )
-}
-
-function ConnectionBadge({ state }: { state: ConnectionState }) {
-  if (state.name === 'reconnecting') tick.value
-  const text =
-    state.name === 'reconnecting'
-      ? t('connection.reconnecting', { ago: formatAgo(state.sinceMs, Date.now()) })
-      : state.name === 'offline'
-        ? t('connection.offline', { time: formatClock(state.sinceMs) })
-        : t(`connection.${state.name}`)
-  return (
-    <p class={`connection ${state.name}`} data-connection={state.name}>
-      <span class="dot" aria-hidden="true" />
-      <span aria-hidden="true">{text}</span>
-      {/* Said once per state, not once per second. */}
-      <span class="unseen" role="status">
-        {state.name === 'reconnecting' ? t('connection.connecting') : text}
-      </span>
-    </p>
   )
 }
 

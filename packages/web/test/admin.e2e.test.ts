@@ -1,3 +1,4 @@
+import type { Locator } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { DESKTOP, type OpenBrowser, openBrowser, PHONE } from './browser.ts'
 import { type RunningApp, runApp } from './running-app.ts'
@@ -61,18 +62,55 @@ test('an empty store tells how to write, then keys are added, edited and deleted
   expect(await page.evaluate('window.loadedOnce')).toBe(true)
 })
 
-test('an edit sends the digits that were written, and says when the value moved meanwhile', async () => {
+test('an edit sends the digits that were written', async () => {
   await app.put('big', '{"n": 12345678901234567890.10, "s": "a"}')
   const page = await browser.open(`${app.url}/admin`)
   await page.getByRole('button', { name: 'Edit big' }).click()
   const value = page.getByLabel('Value (JSON)')
   expect(await value.inputValue()).toBe('{\n  "n": 12345678901234567890.10,\n  "s": "a"\n}')
-  await app.put('big', '1')
-  await page.getByText('It changed while you were editing. It is now 1').waitFor()
   await value.fill('12345678901234567891.10')
   await page.getByRole('button', { name: 'Save' }).click()
   await page.locator(rowWith('big', '12345678901234567891.10')).waitFor()
   expect(await app.valueText('big')).toBe('12345678901234567891.10')
+})
+
+test('a dialog has the focus at once: what is typed next goes into it', async () => {
+  await app.put('quick', '1')
+  const page = await browser.open(`${app.url}/admin`)
+  await page.locator(rowWith('quick', '1')).waitFor()
+  // Before the browser draws another frame.
+  const focused = await page.evaluate(`(async () => {
+    document.querySelector('${row('quick')} button').click()
+    for (let task = 0; task < 10; task++) await undefined
+    return document.activeElement.id
+  })()`)
+  expect(focused).toBe('entry-value')
+})
+
+test('an edit of what changed or went meanwhile asks before it overwrites', async () => {
+  await app.put('moving', '1')
+  const page = await browser.open(`${app.url}/admin`)
+  const edit = async (value: string) => {
+    await page.getByRole('button', { name: 'Edit moving' }).click()
+    await page.getByLabel('Value (JSON)').fill(value)
+  }
+  await edit('10')
+  await app.put('moving', '2.50')
+  await page.getByText('It changed while you were editing. It is now 2.50').waitFor()
+  await page.getByRole('button', { name: 'Save' }).click()
+  await page.getByText('Not saved, because it is no longer as it was').waitFor()
+  expect(await app.valueText('moving')).toBe('2.50')
+  await page.getByRole('button', { name: 'Overwrite' }).click()
+  await page.locator(rowWith('moving', '10')).waitFor()
+
+  await edit('20')
+  await app.delete('moving')
+  await page.getByText('It was deleted while you were editing.').waitFor()
+  await page.getByRole('button', { name: 'Save' }).click()
+  await page.getByText('Not saved, because it is no longer as it was').waitFor()
+  expect(await app.valueText('moving')).toBeUndefined()
+  await page.getByRole('button', { name: 'Overwrite' }).click()
+  await page.locator(rowWith('moving', '20')).waitFor()
 })
 
 test('adding asks before it replaces, and names what is wrong with key and value', async () => {
@@ -102,18 +140,12 @@ test('values and keys of others appear by themselves; a changed one flashes', as
   await page.locator(`${rowWith('btc', '2')}.flash`).waitFor()
   await app.put('eth', 'null')
   await page.locator(rowWith('eth', 'null')).waitFor()
-  await fetch(`${app.url}/api/v1/entries?key=btc`, { method: 'DELETE' })
+  await app.delete('btc')
   await page.locator(row('btc')).waitFor({ state: 'detached' })
 })
 
 test('thousands of keys are shown a page at a time and found by searching', async () => {
-  const keys = Array.from({ length: 3000 }, (_, number) => `sensor.${String(number).padStart(4, '0')}`)
-  const writes = keys.map((key, value) => ({ op: 'put', key, value }))
-  await fetch(`${app.url}/api/v1/batch`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ writes }),
-  })
+  await app.putMany(Array.from({ length: 3000 }, (_, number) => `sensor.${String(number).padStart(4, '0')}`))
   const page = await browser.open(`${app.url}/admin`)
   await page.getByLabel('Search keys').fill('SENSOR.2')
   await page.getByText(/^1,000 of 3,\d+ match$/).waitFor()
@@ -149,7 +181,7 @@ test('speaks the language of the browser, switches, and remembers', async () => 
   await page.getByRole('heading', { name: 'Keys' }).waitFor()
 })
 
-test('fits a phone, with its dialogs', async () => {
+test('fits a phone, with its dialogs and everything that can be touched', async () => {
   const key = `very.long.${'key'.repeat(100)}`
   await app.put(key, `[${'1234567890,'.repeat(100)}1]`)
   const page = await browser.open(`${app.url}/admin`, PHONE)
@@ -157,10 +189,22 @@ test('fits a phone, with its dialogs', async () => {
   await page.locator(row(key)).waitFor()
   const width = () => page.evaluate('document.documentElement.scrollWidth')
   expect(await width()).toBe(390)
-  await page.getByRole('button', { name: `Sửa ${key}` }).click()
+  const controls = await page.locator('a, button, input, select').all()
+  expect(controls.length).toBeGreaterThan(7)
+  for (const control of controls) await expectWithin(control, 390)
+  await page.getByRole('button', { name: `Sửa ${key}` }).tap()
   await page.getByRole('dialog').waitFor()
   expect(await width()).toBe(390)
-  const dialog = await page.locator('dialog').boundingBox()
-  expect(dialog!.x).toBeGreaterThanOrEqual(0)
-  expect(dialog!.x + dialog!.width).toBeLessThanOrEqual(390)
+  for (const part of ['dialog', 'dialog textarea', 'dialog .primary']) {
+    await expectWithin(page.locator(part), 390)
+  }
+  await page.getByRole('button', { name: 'Hủy' }).tap()
+  await page.getByRole('button', { name: 'Thêm khóa' }).tap()
+  await page.getByRole('dialog', { name: 'Thêm khóa' }).waitFor()
 })
+
+async function expectWithin(control: Locator, width: number): Promise<void> {
+  const box = (await control.boundingBox())!
+  expect(box.x).toBeGreaterThanOrEqual(0)
+  expect(box.x + box.width).toBeLessThanOrEqual(width)
+}

@@ -53,12 +53,23 @@ export async function openBrowser(): Promise<OpenBrowser> {
   }
 }
 
-/** The value as the page has it, as JSON text. */
-export const shownValue = (page: Page) => page.locator('[data-value]').first()
-
 export async function waitForValue(page: Page, json: string): Promise<void> {
   await page
     .locator(`[data-value=${JSON.stringify(json)}]`)
     .first()
     .waitFor()
+}
+
+/** Notes the viewer's value at every change of the page, from now on; the returned function tells them. */
+export async function watchValues(page: Page): Promise<() => Promise<string[]>> {
+  await page.evaluate(`{
+    window.seen = []
+    const look = () => {
+      const value = document.querySelector('[data-value]')?.dataset.value
+      if (value !== undefined && value !== seen.at(-1)) seen.push(value)
+    }
+    look()
+    new MutationObserver(look).observe(document.body, { subtree: true, childList: true, attributes: true })
+  }`)
+  return () => page.evaluate('seen')
 }

@@ -11,8 +11,11 @@ const { ensurePages } = createRequire(import.meta.url)('../../../scripts/pages.c
 /** The real server with an embedded store of its own, and the pages as they are now. */
 export interface RunningApp {
   url: string
-  /** `json` is sent as it is; returns the revision. */
-  put(key: string, json: string): Promise<number>
+  /** `json` is sent as it is, `time` is the source's own; returns the revision. */
+  put(key: string, json: string, time?: string): Promise<number>
+  /** Each key with its position as value. */
+  putMany(keys: readonly string[]): Promise<void>
+  delete(key: string): Promise<void>
   /** The JSON text of the value, or undefined. */
   valueText(key: string): Promise<string | undefined>
   stop(): Promise<void>
@@ -21,7 +24,7 @@ export interface RunningApp {
   close(): Promise<void>
 }
 
-export async function runApp(): Promise<RunningApp> {
+export async function runApp(settings: Record<string, string> = {}): Promise<RunningApp> {
   await ensurePages(process.execPath)
   const directory = await mkdtemp(join(tmpdir(), 'livekv-web-'))
   const port = await freePort()
@@ -31,14 +34,31 @@ export async function runApp(): Promise<RunningApp> {
 
   const running: RunningApp = {
     url,
-    async put(key, json) {
+    async put(key, json, time) {
       const response = await fetch(`${url}/api/v1/entries?key=${encodeURIComponent(key)}`, {
         method: 'PUT',
         headers: { 'content-type': 'application/json' },
-        body: `{"value":${json}}`,
+        body: `{"value":${json}${time ? `,"time":"${time}"` : ''}}`,
       })
       if (!response.ok) throw new Error(await response.text())
       return ((await response.json()) as { revision: number }).revision
+    },
+    async putMany(keys) {
+      for (let from = 0; from < keys.length; from += 5_000) {
+        const writes = keys.slice(from, from + 5_000).map((key, at) => ({ key, value: from + at }))
+        const response = await fetch(`${url}/api/v1/batch`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          body: JSON.stringify({ writes }),
+        })
+        if (!response.ok) throw new Error(await response.text())
+      }
+    },
+    async delete(key) {
+      const response = await fetch(`${url}/api/v1/entries?key=${encodeURIComponent(key)}`, {
+        method: 'DELETE',
+      })
+      if (!response.ok) throw new Error(await response.text())
     },
     async valueText(key) {
       const response = await fetch(`${url}/api/v1/entries?key=${encodeURIComponent(key)}`)
@@ -55,6 +75,7 @@ export async function runApp(): Promise<RunningApp> {
         PORT: String(port),
         DATA_DIR: join(directory, String(generation)),
         LOG_LEVEL: 'silent',
+        ...settings,
       })
       app = await createApp(config)
     },

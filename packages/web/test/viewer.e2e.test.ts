@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { DESKTOP, type OpenBrowser, openBrowser, PHONE, waitForValue } from './browser.ts'
+import { DESKTOP, type OpenBrowser, openBrowser, PHONE, waitForValue, watchValues } from './browser.ts'
 import { type RunningApp, runApp } from './running-app.ts'
 
 let app: RunningApp
@@ -99,40 +99,57 @@ describe('the viewer', () => {
     await waitForValue(byPath, '1')
   })
 
-  test('never shows an older value after a newer one, when a read is overtaken by a push', async () => {
-    await app.put('late', '1')
+  test.each([
+    ['an answer that the changes have overtaken', 'before'],
+    ['an answer that has the changes too', 'after'],
+  ] as const)('history and changes join without a gap or a double point: %s', async (_name, read) => {
+    const key = `joined.${read}`
+    for (let value = 1; value <= 20; value++) await app.put(key, String(value))
     const page = await browser.open('about:blank')
-    const [held, release, readAgain] = [0, 1, 2].map(() => Promise.withResolvers<void>())
-    let reads = 0
-    await page.route('**/api/v1/entries/get', async (route) => {
-      if (++reads > 1) {
-        readAgain!.resolve()
-        return route.continue()
-      }
-      const response = await route.fetch()
-      held!.resolve()
-      await release!.promise
-      await route.fulfill({ response })
+    const [asked, release] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    await page.route('**/api/v1/history?*', async (route) => {
+      const early = read === 'before' ? await route.fetch() : undefined
+      asked.resolve()
+      await release.promise
+      await route.fulfill({ response: early ?? (await route.fetch()) })
     })
-    await page.goto(`${app.url}/viewer/late`)
-    await held!.promise
-    await page.locator('[data-connection=live]').waitFor()
-    await app.put('late', '2')
-    await waitForValue(page, '2')
-    await page.evaluate(`{
-      window.seen = []
-      const look = () => seen.push(document.querySelector('[data-value]')?.dataset.value)
-      new MutationObserver(look).observe(document.body, { subtree: true, childList: true, attributes: true })
-    }`)
-    release!.resolve()
-    // The page reads again because the connection was made meanwhile, and only after it took the late answer.
-    await readAgain!.promise
-    await app.put('late', '3')
-    await waitForValue(page, '3')
-    const seen = await page.evaluate('seen')
-    expect(seen).not.toContain('1')
-    expect(seen).toContain('3')
-    await page.unrouteAll({ behavior: 'ignoreErrors' })
+    await page.goto(`${app.url}/viewer/${key}`)
+    await waitForValue(page, '20')
+    await asked.promise
+    const seen = await watchValues(page)
+    for (let value = 21; value <= 25; value++) {
+      await app.put(key, String(value))
+      await waitForValue(page, String(value))
+    }
+    await page.getByText('Chart of the last 6 values, from 20 to 25, lowest 20, highest 25').waitFor()
+    release.resolve()
+    await page.getByText('Chart of the last 25 values, from 1 to 25, lowest 1, highest 25').waitFor()
+    await app.put(key, '26')
+    await page.getByText('Chart of the last 26 values, from 1 to 26, lowest 1, highest 26').waitFor()
+    const values = (await seen()).map(Number)
+    expect(values).toEqual(values.toSorted((a, b) => a - b))
+    expect(values.at(-1)).toBe(26)
+  })
+
+  test('a value that is dated back takes its place in the chart, and is the present one', async () => {
+    await app.put('dated', '10', '2024-01-02')
+    await app.put('dated', '30', '2024-01-04')
+    const page = await browser.open(`${app.url}/viewer/dated`)
+    await page.getByText('Chart of the last 2 values, from 10 to 30').waitFor()
+    await app.put('dated', '20', '2024-01-03')
+    await waitForValue(page, '20')
+    await page.getByText('Chart of the last 3 values, from 10 to 30').waitFor()
+    await page.getByText('Dated Jan 3, 2024').waitFor()
+    expect(await page.locator('[data-direction]').textContent()).toContain('−10 (−33.3%)')
+    // What a reader sees who comes later is the same.
+    await page.reload()
+    await page.getByText('Chart of the last 3 values, from 10 to 30').waitFor()
+    await page.locator('[data-direction=down]').waitFor()
+  })
+
+  test('says what is wrong when the server refuses the key, in the language of the page', async () => {
+    const page = await browser.open(`${app.url}/viewer/${'k'.repeat(600)}`, { ...DESKTOP, locale: 'vi' })
+    await page.getByRole('alert').getByText('Khóa dài từ 1 đến 512 byte').waitFor()
   })
 
   test('switches language and theme, and remembers both', async () => {
@@ -158,36 +175,66 @@ describe('the viewer', () => {
   test('fits a phone, however long key and value are', async () => {
     const key = `long.${'k'.repeat(300)}`
     await app.put(key, JSON.stringify(`${'v'.repeat(500)} ${'w '.repeat(100)}`))
-    for (const path of ['gold', key, 'none-yet']) {
+    await app.put('phone', '1')
+    await app.put('phone', '2')
+    for (const path of ['phone', key, 'none-yet']) {
       const page = await browser.open(`${app.url}/viewer/${path}`, PHONE)
       await page.locator('main .card').first().waitFor()
       expect(await page.evaluate('document.documentElement.scrollWidth'), path).toBe(390)
     }
+    const page = await browser.open(`${app.url}/viewer/phone`, PHONE)
+    await page.locator('.chart canvas').first().waitFor()
+    // Without scrolling: value, connection, chart, and everything that can be touched.
+    for (const part of ['[data-value]', '[data-connection]', '.chart', 'nav a', '.theme', '.segments']) {
+      const box = (await page.locator(part).first().boundingBox())!
+      expect(box.x, part).toBeGreaterThanOrEqual(0)
+      expect(box.x + box.width, part).toBeLessThanOrEqual(390)
+      expect(box.y, part).toBeLessThan(844)
+    }
+    await page.getByRole('button', { name: 'English' }).tap()
+    await page.getByRole('link', { name: 'All keys' }).tap()
+    await page.getByRole('heading', { name: 'Keys' }).waitFor()
   })
 })
 
-test('the viewer says when the connection is lost, and catches up after it', async () => {
+test('the pages say when the server is gone, and go on from where they were; another store is told', async () => {
   await app.put('gold', '1')
   const page = await browser.open(`${app.url}/viewer/gold`)
   await waitForValue(page, '1')
   await page.locator('[data-connection=live]').waitFor()
+  const admin = await browser.open(`${app.url}/admin`)
+  await admin.locator('tr[data-key=gold] [data-value="1"]').waitFor()
   await app.stop()
-  await page.locator('[data-connection=reconnecting]').waitFor()
-  await page.getByText('Last known value').waitFor()
   await page.locator('[data-connection=offline]').waitFor()
-  await page.getByText('Offline since').first().waitFor()
+  await page.getByText(/^Offline since .*, showing the last known value$/).waitFor()
+  await waitForValue(page, '1')
   await app.start()
   await app.put('gold', '2')
   await page.locator('[data-connection=live]').waitFor()
   await waitForValue(page, '2')
+  await admin.locator('tr[data-key=gold] [data-value="2"]').waitFor()
+  expect(await page.locator('[data-reset]').count()).toBe(0)
 
   // Another store starts its revisions anew: what was shown of the old one is void.
   await app.stop()
   await app.start(true)
   await page.locator('[data-absent=never]').waitFor()
+  await page.getByText('the server began anew').waitFor()
+  await admin.locator('[data-empty]').waitFor()
+  expect(await page.locator('.chart').count()).toBe(0)
   await app.put('gold', '3')
   await waitForValue(page, '3')
+  await admin.locator('tr[data-key=gold] [data-value="3"]').waitFor()
   // The browser itself complains of the connections that were refused.
   const complaints = browser.complaints.splice(0)
   expect(complaints.filter((text) => !/ERR_CONNECTION|WebSocket|status of 503/.test(text))).toEqual([])
+})
+
+test('a browser that cannot keep digits says so', async () => {
+  await app.put('digits', '18.930')
+  const page = await browser.open('about:blank')
+  await page.addInitScript('delete JSON.rawJSON')
+  await page.goto(`${app.url}/viewer/digits`)
+  await waitForValue(page, '18.93')
+  await page.getByText('This browser shortens numbers').waitFor()
 })

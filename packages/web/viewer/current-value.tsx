@@ -1,21 +1,22 @@
+import { exactNumbers } from '@livekv/client'
 import { useEffect, useRef, useState } from 'preact/hooks'
-import type { KeyState } from '../src/api.ts'
-import { tick } from '../src/clock.ts'
-import { formatAgo, formatDate, formatDateTime, formatDecimal, formatPercent, t } from '../src/i18n.ts'
-import { numericText, prettyJson } from '../src/json-text.ts'
+import { Ago } from '../src/ago.tsx'
+import { formatDate, formatDecimal, formatPercent, t } from '../src/i18n.ts'
+import { connection } from '../src/live.ts'
+import { numericText } from '../src/numeric-text.ts'
 import { fractionDigits } from './price-chart.tsx'
-import type { Point, WatchedKey } from './watched-key.ts'
+import type { KeyState } from './watched-key.ts'
 
 interface CurrentValueProps {
   keyName: string
   state: KeyState
   json: string
-  watched: WatchedKey
+  before: KeyState | undefined
 }
 
-export function CurrentValue({ keyName, state, json, watched }: CurrentValueProps) {
-  const stale = watched.connection.value.name !== 'live' && watched.connection.value.name !== 'connecting'
-  const movement = movementOf(watched.points.value, state.revision)
+export function CurrentValue({ keyName, state, json, before }: CurrentValueProps) {
+  const stale = connection.value.name !== 'live'
+  const movement = movementOf(json, before?.json)
   return (
     <section class={`card current ${stale ? 'stale' : ''}`} aria-label={t('viewer.value', { key: keyName })}>
       {/* A new node per revision restarts the flash. */}
@@ -24,7 +25,6 @@ export function CurrentValue({ keyName, state, json, watched }: CurrentValueProp
       </div>
       {movement && <Movement movement={movement} />}
       <When state={state} />
-      {stale && <p class="stale-note">{t('viewer.lastKnown')}</p>}
       <Announcement text={`${keyName}: ${valueTitle(state) ?? ''}`} />
     </section>
   )
@@ -52,7 +52,7 @@ function Value({ json }: { json: string }) {
     return (
       // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls has to be reachable by keyboard
       <pre class="value json" data-value={json} tabIndex={0}>
-        {prettyJson(json)}
+        {JSON.stringify(exactNumbers.parse(json), null, 2)}
       </pre>
     )
   }
@@ -73,15 +73,14 @@ interface MovementOf {
   ratio: number
 }
 
-/** From the number before to the one shown; undefined if the value shown is not the last number. */
-function movementOf(points: Point[], revision: number): MovementOf | undefined {
-  const last = points.at(-1)
-  const before = points.at(-2)
-  if (!last || !before || last.revision !== revision) return undefined
-  const digits = Math.min(12, Math.max(fractionDigits(last.text), fractionDigits(before.text)))
-  const difference = Number(last.text) - Number(before.text)
+/** From the value before to the one shown; undefined if they are not both numbers. */
+function movementOf(json: string, before: string | null | undefined): MovementOf | undefined {
+  const [to, from] = [json, before ?? ''].map(numericText)
+  if (to === undefined || from === undefined) return undefined
+  const digits = Math.min(12, Math.max(fractionDigits(to), fractionDigits(from)))
+  const difference = Number(to) - Number(from)
   const direction = difference > 0 ? 'up' : difference < 0 ? 'down' : 'same'
-  const ratio = difference / Math.abs(Number(before.text))
+  const ratio = difference / Math.abs(Number(from))
   return { direction, difference: Math.abs(difference).toFixed(digits), ratio }
 }
 
@@ -103,14 +102,9 @@ function Movement({ movement }: { movement: MovementOf }) {
 }
 
 function When({ state }: { state: KeyState }) {
-  tick.value
   return (
     <p class="when">
-      {Number.isFinite(state.at) && (
-        <time dateTime={new Date(state.at).toISOString()} title={formatDateTime(state.at)}>
-          {t('viewer.changed', { ago: formatAgo(state.at) })}
-        </time>
-      )}
+      {Number.isFinite(state.at) && <Ago message="viewer.changed" at={state.at} />}
       {Number.isFinite(state.time) && state.time !== state.at && (
         <time dateTime={new Date(state.time).toISOString()}>
           {t('viewer.dated', { date: formatDate(state.time) })}

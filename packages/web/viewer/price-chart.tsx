@@ -6,6 +6,9 @@ import { isDark } from '../src/theme.ts'
 import type { Point } from './watched-key.ts'
 
 const DAY_MS = 86_400_000
+/** A chart of more than this is labelled by dates, one of less than that to the second. */
+const MANY_DAYS_MS = 3 * DAY_MS
+const SOME_MINUTES_MS = 10 * 60_000
 /** The chart refuses larger numbers (2^53 / 100): those are drawn scaled down, and labelled as they are. */
 const MAX_DRAWN = 9e13
 
@@ -13,7 +16,7 @@ const MAX_DRAWN = 9e13
  * The chart spaces its points evenly and wants a rising whole second for each. Changes may come many to a second,
  * so a point's place in the list stands for its time, and the labels look the real one up.
  */
-export function PriceChart({ points }: { points: ReadonlySignal<Point[]> }) {
+export function PriceChart({ points }: { points: ReadonlySignal<readonly Point[]> }) {
   const place = useRef<HTMLDivElement>(null)
 
   useEffect(() => {
@@ -22,7 +25,9 @@ export function PriceChart({ points }: { points: ReadonlySignal<Point[]> }) {
       const time = timeOf(index)
       if (Number.isNaN(time)) return ''
       if (time % DAY_MS === 0) return formatDate(time)
-      return short ? formatClock(time) : formatDateTime(time)
+      if (!short) return formatDateTime(time)
+      const spanMs = timeOf(points.peek().length - 1) - timeOf(0)
+      return spanMs > MANY_DAYS_MS ? formatDate(time) : formatClock(time, spanMs < SOME_MINUTES_MS)
     }
     const chart = createChart(place.current!, {
       autoSize: true,
@@ -32,6 +37,7 @@ export function PriceChart({ points }: { points: ReadonlySignal<Point[]> }) {
         borderVisible: false,
         fixLeftEdge: true,
         fixRightEdge: true,
+        tickMarkMaxCharacterLength: 12,
         tickMarkFormatter: (index: unknown) => label(index as number, true),
       },
       localization: { timeFormatter: (index: unknown) => label(index as number, false) },
@@ -54,10 +60,7 @@ export function PriceChart({ points }: { points: ReadonlySignal<Point[]> }) {
       series.applyOptions({ lineColor: accent, topColor: `${accent}40`, bottomColor: `${accent}05` })
     })
     const stopPoints = effect(() => {
-      const digits = Math.min(
-        8,
-        Math.max(0, ...points.value.map(({ text }) => fractionDigits(String(Number(text))))),
-      )
+      const digits = Math.min(8, Math.max(0, ...points.value.map(({ text }) => fractionDigits(text))))
       const largest = Math.max(0, ...points.value.map(({ text }) => Math.abs(Number(text))))
       const scale = largest > MAX_DRAWN ? 10 ** Math.ceil(Math.log10(largest / MAX_DRAWN)) : 1
       series.applyOptions({
@@ -94,7 +97,7 @@ export function fractionDigits(text: string): number {
   return /\.(\d+)$/.exec(text)?.[1]?.length ?? 0
 }
 
-function describe(points: Point[]): string {
+function describe(points: readonly Point[]): string {
   const byValue = points.toSorted((a, b) => Number(a.text) - Number(b.text))
   const text = (point: Point | undefined) => (point ? formatDecimal(point.text) : '')
   return t('viewer.chartLabel', {

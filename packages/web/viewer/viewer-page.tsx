@@ -1,9 +1,10 @@
+import { Ago } from '../src/ago.tsx'
 import { CommandLine } from '../src/command-line.tsx'
-import { describeError, t } from '../src/i18n.ts'
+import { describeError, formatMoment, t } from '../src/i18n.ts'
 import { curlLine } from '../src/links.ts'
 import { CurrentValue } from './current-value.tsx'
 import { PriceChart } from './price-chart.tsx'
-import type { WatchedKey } from './watched-key.ts'
+import type { KeyState, WatchedKey } from './watched-key.ts'
 
 export function ViewerPage({
   keyName,
@@ -17,9 +18,14 @@ export function ViewerPage({
   const points = watched.points.value
   return (
     <>
-      <h1 class="key" dir="auto">
+      <h1 class={`key ${keyName.length > 60 ? 'long' : ''}`} dir="auto">
         {keyName}
       </h1>
+      {watched.resetAt.value !== undefined && (
+        <p class="notice" role="status" data-reset>
+          {t('viewer.reset', { time: formatMoment(watched.resetAt.value) })}
+        </p>
+      )}
       {state === undefined && watched.error.value === undefined && (
         <p class="card quiet" role="status">
           {t('viewer.loading')}
@@ -34,15 +40,16 @@ export function ViewerPage({
           </button>
         </div>
       )}
-      {state !== undefined && state.json === null && (
-        <Absent keyName={keyName} wasThere={state.revision > 0} />
-      )}
+      {state !== undefined && state.json === null && <Absent keyName={keyName} state={state} />}
       {state !== undefined && state.json !== null && (
-        <CurrentValue keyName={keyName} state={state} json={state.json} watched={watched} />
+        <CurrentValue keyName={keyName} state={state} json={state.json} before={watched.before.value} />
       )}
       {watched.historyError.value !== undefined && (
-        <p class="quiet">
-          {t('viewer.historyFailed', { reason: describeError(watched.historyError.value) })}
+        <p class="notice">
+          {t('viewer.historyFailed', { reason: describeError(watched.historyError.value) })}{' '}
+          <button type="button" class="small" onClick={watched.retryHistory}>
+            {t('admin.retry')}
+          </button>
         </p>
       )}
       {points.length >= 2 && <PriceChart points={watched.points} />}
@@ -51,10 +58,16 @@ export function ViewerPage({
   )
 }
 
-function Absent({ keyName, wasThere }: { keyName: string; wasThere: boolean }) {
+function Absent({ keyName, state }: { keyName: string; state: KeyState }) {
+  const wasThere = state.revision > 0
   return (
     <div class="card absent" data-absent={wasThere ? 'deleted' : 'never'}>
       <h2>{t(wasThere ? 'viewer.deleted' : 'viewer.absent')}</h2>
+      {Number.isFinite(state.at) && (
+        <p class="quiet">
+          <Ago message="viewer.deletedAgo" at={state.at} />
+        </p>
+      )}
       <p>{t(wasThere ? 'viewer.deletedHelp' : 'viewer.absentHelp')}</p>
       <CommandLine line={curlLine(keyName, '2400.5')} />
     </div>

@@ -1,8 +1,19 @@
+import type { Json } from '@livekv/client'
 import { batch, signal } from '@preact/signals'
-import { getEntries, getHistory, getStoreId, type KeyState } from '../src/api.ts'
-import { numericText } from '../src/json-text.ts'
-import { connectLive } from '../src/live-connection.ts'
+import { client } from '../src/live.ts'
+import { numericText } from '../src/numeric-text.ts'
 import { throttled } from '../src/throttled.ts'
+
+/** The key after one of its changes. */
+export interface KeyState {
+  /** 0: no change of it is known. */
+  revision: number
+  /** The value's text as it was written; null: it has no value. */
+  json: string | null
+  /** When it was committed, and the source's own time of the value: ms since 1970, NaN if not known. */
+  at: number
+  time: number
+}
 
 export interface Point {
   revision: number
@@ -11,107 +22,137 @@ export interface Point {
   text: string
 }
 
+const UNKNOWN: KeyState = { revision: 0, json: null, at: Number.NaN, time: Number.NaN }
 const MAX_POINTS = 200
 /** Changes are shown at most this often, however fast they come. */
 const SHOW_EVERY_MS = 50
 
-interface Wanted {
-  withHistory: boolean
-  seen: number
-}
-
 /**
  * One key as its viewer shows it.
  *
- * Each (re)connection: identity of the store, then entry and history are read; changes that arrive meanwhile are
- * merged by revision, so that the state shown only moves forward. Another store makes all that was held void.
+ * watch -> changes … current -> history is read, and joined with the changes by revision -> changes …
+ *
+ * History is read only once the watch is current (and again after each reconnection): what was committed before is in
+ * the history, what comes after is in the watch, and what is in both has the same revision. After a reset
+ * everything that was held is void.
  */
 export function watchKey(key: string) {
   const state = signal<KeyState | undefined>(undefined)
-  const points = signal<Point[]>([])
+  const before = signal<KeyState | undefined>(undefined)
+  const points = signal<readonly Point[]>([])
   const error = signal<unknown>(undefined)
   const historyError = signal<unknown>(undefined)
-  let storeId: string | undefined
-  let arrived: KeyState[] = []
-  let wanted: Wanted | undefined
-  let reading = false
+  const resetAt = signal<number | undefined>(undefined)
+  /** What is known; it is shown at most SHOW_EVERY_MS later. */
+  let now: KeyState | undefined
+  let previous: KeyState | undefined
+  let arrived: Point[] = []
+  let reads = 0
 
-  const show = throttled(SHOW_EVERY_MS, () => {
-    const changes = arrived
-    arrived = []
-    batch(() => accept(changes, changes))
-  })
-
-  function accept(states: KeyState[], history: KeyState[]): void {
-    for (const next of states) {
-      if (state.value === undefined || next.revision >= state.value.revision) state.value = next
-    }
-    const known = new Map(points.value.map((point) => [point.revision, point]))
-    for (const change of history) {
-      const text = change.json === null ? undefined : numericText(change.json)
-      if (text !== undefined)
-        known.set(change.revision, { revision: change.revision, time: change.time, text })
-    }
-    points.value = [...known.values()].sort((a, b) => a.revision - b.revision).slice(-MAX_POINTS)
-  }
-
-  /** One read at a time; what is asked for meanwhile is read once more. `seen`: a revision known to exist. */
-  async function read(withHistory: boolean, seen = 0): Promise<void> {
-    wanted = {
-      withHistory: withHistory || wanted?.withHistory === true,
-      seen: Math.max(seen, wanted?.seen ?? 0),
-    }
-    if (reading) return
-    reading = true
-    while (wanted) {
-      const { withHistory, seen }: Wanted = wanted
-      wanted = undefined
-      try {
-        await readOnce(withHistory, seen)
-        error.value = undefined
-      } catch (reason) {
-        error.value = reason
-      }
-    }
-    reading = false
-  }
-
-  async function readOnce(withHistory: boolean, seen: number): Promise<void> {
-    const id = withHistory ? await getStoreId().catch(() => undefined) : undefined
-    if (id !== undefined && storeId !== undefined && id !== storeId) {
-      state.value = undefined
-      points.value = []
-      arrived = []
-    }
-    storeId = id ?? storeId
-    const history = withHistory
-      ? await getHistory(key, MAX_POINTS).catch((reason: unknown) => ({ reason }))
-      : []
-    const last = Array.isArray(history) ? history.at(-1) : undefined
-    const held = () => Math.max(seen, state.value?.revision ?? 0, last?.revision ?? 0)
-    const entry = (await getEntries([key], held)).get(key)!
+  const show = throttled(SHOW_EVERY_MS, () =>
     batch(() => {
-      if (withHistory) historyError.value = Array.isArray(history) ? undefined : history.reason
-      accept([entry], [...(Array.isArray(history) ? history : []), entry])
+      state.value = now
+      before.value = previous
+      if (arrived.length > 0) points.value = joined(points.value, arrived)
+      arrived = []
+    }),
+  )
+
+  function start(): void {
+    error.value = undefined
+    client.watch({ key }, (event) => {
+      if (event.type === 'put') moveTo(stateOf(event))
+      else if (event.type === 'delete') {
+        // Of a key that was void already, by a reset, this says nothing.
+        if (now) moveTo(stateOf(event))
+      } else if (event.type === 'reset') reset()
+      else if (event.type === 'current') {
+        now ??= UNKNOWN
+        show()
+        void readHistory()
+      } else if (event.type === 'error') error.value = event.error
     })
   }
 
-  const connection = connectLive({
-    key,
-    onReady: () => void read(true),
-    onChange: ({ value, timestamp, revision }) => {
-      // Null is a value as well as a delete, and a number past 2^53 lost its digits on the way: the entry tells.
-      if (value === null || (typeof value === 'number' && Math.abs(value) > Number.MAX_SAFE_INTEGER)) {
-        void read(false, revision)
-        return
-      }
-      arrived.push({ json: JSON.stringify(value), revision, at: timestamp, time: timestamp })
-      if (arrived.length > MAX_POINTS) arrived.shift()
+  function moveTo(next: KeyState): void {
+    if (now && now.revision < next.revision) previous = now
+    now = next
+    const point = pointOf(next)
+    if (point) arrived.push(point)
+    if (arrived.length > 2 * MAX_POINTS) arrived = joined([], arrived)
+    show()
+  }
+
+  function reset(): void {
+    reads++
+    now = previous = undefined
+    arrived = []
+    batch(() => {
+      points.value = []
+      historyError.value = undefined
+      resetAt.value = Date.now()
+    })
+    show()
+  }
+
+  async function readHistory(): Promise<void> {
+    const mine = ++reads
+    try {
+      const [latest, last] = await Promise.all([
+        client.history(key, { by: 'time', order: 'desc', limit: MAX_POINTS }),
+        client.history(key, { by: 'revision', order: 'desc', limit: 2 }),
+      ])
+      if (mine !== reads) return
+      historyError.value = undefined
+      arrived.push(...latest.items.flatMap((change) => pointOf(stateOf(change)) ?? []))
+      fillIn(last.items.map((change) => stateOf(change)))
       show()
-    },
-  })
-  void read(true)
-  return { state, points, error, historyError, connection, retry: () => void read(true) }
+    } catch (reason) {
+      if (mine === reads) historyError.value = reason
+    }
+  }
+
+  /** What the watch does not tell: the value before the present one, and when an absent one was deleted. */
+  function fillIn(steps: readonly KeyState[]): void {
+    const [last] = steps
+    if (now?.json === null && last?.json === null && last.revision >= now.revision) now = last
+    const candidate = steps.find(({ revision }) => now && revision < now.revision)
+    if (candidate && candidate.revision > (previous?.revision ?? -1)) previous = candidate
+  }
+
+  start()
+  return { state, before, points, error, historyError, resetAt, retry: start, retryHistory: readHistory }
 }
 
 export type WatchedKey = ReturnType<typeof watchKey>
+
+interface Step {
+  revision: number
+  /** Undefined after a delete. */
+  value?: Json | undefined
+  at?: string
+  updatedAt?: string
+  time?: string
+}
+
+function stateOf({ revision, value, at, updatedAt, time }: Step): KeyState {
+  return {
+    revision,
+    json: value === undefined ? null : JSON.stringify(value),
+    at: Date.parse(at ?? updatedAt ?? ''),
+    time: Date.parse(time ?? ''),
+  }
+}
+
+function pointOf({ revision, time, json }: KeyState): Point | undefined {
+  const text = json === null ? undefined : numericText(json)
+  return text === undefined ? undefined : { revision, time, text }
+}
+
+/** By the source's time: what is written late takes the place it belongs to. */
+function joined(points: readonly Point[], more: readonly Point[]): Point[] {
+  const byRevision = new Map([...points, ...more].map((point) => [point.revision, point]))
+  return [...byRevision.values()]
+    .sort((a, b) => a.time - b.time || a.revision - b.revision)
+    .slice(-MAX_POINTS)
+}

@@ -10,6 +10,7 @@ import type { CommitResult, Write } from '../store/store.ts'
 import { sendJson } from './answer.ts'
 import { type JsonBody, readJsonObject } from './body.ts'
 import type { HttpContext } from './context.ts'
+import { checkFields } from './fields.ts'
 import { checkKey } from './key.ts'
 import { findItems, findMember } from './raw-json.ts'
 import { route } from './route.ts'
@@ -74,6 +75,7 @@ function parseItem(item: JsonBody, config: BatchContext['config']): Write {
 
 function batchOf(body: JsonBody, maxItems: number): { items: JsonBody[]; atomic: boolean } {
   const { text, start, object } = body
+  checkFields('a batch', object, ['writes', 'atomic'])
   const { writes, atomic = false } = object
   if (!Array.isArray(writes)) {
     throw new LiveKVError(

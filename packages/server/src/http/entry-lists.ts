@@ -5,6 +5,7 @@ import { entryText, sendJson } from './answer.ts'
 import { readJsonObject } from './body.ts'
 import type { HttpContext } from './context.ts'
 import { decodeCursor, encodeCursor } from './cursor.ts'
+import { checkFields } from './fields.ts'
 import { checkKey } from './key.ts'
 import { Query } from './query.ts'
 import { route } from './route.ts'
@@ -56,6 +57,7 @@ export function addEntryListRoutes(app: Express, context: HttpContext, one: OneE
 export function addGetManyRoute(app: Express, { config, keyValue }: HttpContext): void {
   app.post('/api/v1/entries/get', async (request, response) => {
     const { object } = await readJsonObject(request, config.maxBodyBytes)
+    checkFields('this request', object, ['keys', 'atLeast'])
     const { keys, atLeast } = object
     if (!Array.isArray(keys)) {
       throw new LiveKVError('INVALID_REQUEST', `keys ${shown(keys)} must be an array of keys.`)

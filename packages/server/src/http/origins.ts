@@ -3,7 +3,8 @@
  *
  * Allowed: the server's own origin; pages from loopback while the server listens on loopback only; ALLOWED_ORIGINS.
  * While it listens on loopback only, `Host` must be a loopback name or a host of ALLOWED_ORIGINS too: otherwise a
- * page of a domain that resolves to 127.0.0.1 would be of the "same origin" (DNS rebinding).
+ * page of a domain that resolves to 127.0.0.1 would be of the "same origin" (DNS rebinding). Pages opened as files have
+ * the origin `null`, and so have sandboxed frames of any web site: it is not allowed (but by ALLOWED_ORIGINS=*).
  */
 import type { IncomingMessage } from 'node:http'
 import { LiveKVError } from '@livekv/protocol'

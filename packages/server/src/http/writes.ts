@@ -3,6 +3,7 @@ import { LiveKVError } from '@livekv/protocol'
 import type { CommitResult, Write } from '../store/store.ts'
 import { isoTime } from './answer.ts'
 import type { JsonBody } from './body.ts'
+import { checkFields } from './fields.ts'
 import { checkValue, memberText } from './raw-json.ts'
 import { shown } from './shown.ts'
 import { parseWriteTime } from './time.ts'
@@ -36,15 +37,7 @@ export function parseWrite(
   maxValueBytes: number,
   also: readonly string[] = [],
 ): Write {
-  const allowed = FIELDS[op]
-  for (const name of Object.keys(object)) {
-    if (!allowed.includes(name) && !also.includes(name)) {
-      throw new LiveKVError(
-        'INVALID_REQUEST',
-        `The field ${shown(name)} is unknown in a ${op}; known: ${[...also, ...allowed].join(', ')}.`,
-      )
-    }
-  }
+  checkFields(`a ${op}`, object, [...also, ...FIELDS[op]])
   const base = {
     key,
     ...(object.time !== undefined && { time: parseWriteTime(object.time) }),

@@ -36,10 +36,9 @@ export async function catchUp(hub: Hub, sources: Sources): Promise<void> {
 }
 
 /**
- * Rule: jump-rereads-watched. Reads all that is watched and jumps to the lowest head it was read at. What
- * began to be watched meanwhile is
- * read too before the jump, which happens in the tick in which nothing is left to read: its snapshot may be older
- * than the jump.
+ * Reads all that is watched and jumps to the lowest head it was read at (Rules: jump-rereads-watched,
+ * jump-to-read-head). What began to be watched meanwhile is read too before the jump, which happens in the tick in
+ * which nothing is left to read: its snapshot may be older than the jump (Rule: jump-rereads-joining).
  */
 async function reread(hub: Hub, { store, watched }: Sources): Promise<void> {
   const keysDone = new Set<string>()
@@ -69,10 +68,11 @@ async function reread(hub: Hub, { store, watched }: Sources): Promise<void> {
     const keys = [...watched.keys()].filter((key) => !keysDone.has(key))
     await readKeys(hub, store, keys, seenAt)
     for (const key of keys) keysDone.add(key)
-    if (prefixes.length === 0 && keys.length === 0) break
+    if (prefixes.length > 0 || keys.length > 0) continue
+    if (lowestHead < Number.POSITIVE_INFINITY) break
+    // Nobody watches anything: only the head is needed, and while it is read somebody may begin to.
+    seenAt(await store.head())
   }
-  // Nobody watches anything: only the head is needed.
-  if (lowestHead === Number.POSITIVE_INFINITY) seenAt(await store.head())
   hub.jump(lowestHead)
 }
 
@@ -89,7 +89,7 @@ async function readKeys(
     // Rule: missing-is-deleted.
     for (const [key, revision] of absent) {
       if (revision > 0) hub.accept([deleteOf(key, revision)])
-      else hub.acceptAsOf(deleteOf(key, head))
+      else hub.acceptAbsence(key, head)
     }
   }
 }

@@ -42,6 +42,10 @@ export class CursorCodec {
     if (buffer.length !== BYTES || buffer.toString('base64url') !== text) return undefined
     if (buffer.readUInt32BE(BYTES - 4) !== crc32(buffer.subarray(0, BYTES - 4))) return undefined
     if (buffer.compare(this.#buffer, 0, SCOPE_BYTES, 0, SCOPE_BYTES) !== 0) return undefined
-    return { low: buffer.readDoubleBE(SCOPE_BYTES), high: buffer.readDoubleBE(SCOPE_BYTES + 8) }
+    const [low, high] = [buffer.readDoubleBE(SCOPE_BYTES), buffer.readDoubleBE(SCOPE_BYTES + 8)]
+    // The sum is no secret: anybody can make one up.
+    return [low, high].every((revision) => Number.isSafeInteger(revision) && revision >= 0)
+      ? { low, high }
+      : undefined
   }
 }

@@ -1,5 +1,5 @@
 import type { Change, Store } from '../store/store.ts'
-import { catchUp } from './catch-up.ts'
+import { catchUp, deleteOf } from './catch-up.ts'
 import type { Feed } from './feed.ts'
 import type { Tail } from './tail.ts'
 
@@ -78,6 +78,11 @@ export class Hub implements Feed {
     return this.#knownHead
   }
 
+  /** It takes and delivers what it is given, and fetches nothing any more. */
+  get isClosed(): boolean {
+    return this.#closed
+  }
+
   listen(onChanges: (changes: readonly Change[]) => void): () => void {
     this.#listeners.add(onChanges)
     return () => this.#listeners.delete(onChanges)
@@ -100,9 +105,10 @@ export class Hub implements Feed {
     this.#afterEntering(news)
   }
 
-  /** A state read at `change.revision` whose own revision nobody knows any more; see `Tail.enterAsOf`. */
-  acceptAsOf(change: Change): void {
-    if (this.tail.enterAsOf(change)) this.#afterEntering([change])
+  /** What a read found of which nobody knows the own revision any more; see `Tail.enterAsOf`. */
+  acceptAbsence(key: string, head: number): void {
+    const absence: Change = { ...deleteOf(key, head), isAbsence: true }
+    if (this.tail.enterAsOf(absence)) this.#afterEntering([absence])
   }
 
   /** Somebody read the log's head. */

@@ -1,5 +1,6 @@
 /** The events of the live protocol as they are asked for: fields checked, everything else refused with the remedy. */
 import { LiveKVError, SELECTION_MAX_KEYS } from '@livekv/protocol'
+import { checkFields } from '../http/fields.ts'
 import { shown } from '../http/shown.ts'
 import { KeySelection, PrefixSelection, type Selection } from './selection.ts'
 
@@ -14,11 +15,7 @@ export interface WatchAsked {
   since: string | undefined
 }
 
-export function parseWatch(
-  request: Fields,
-  maxKeyBytes: number,
-  parseKey: (key: unknown) => string,
-): WatchAsked {
+export function parseWatch(request: Fields, parseKey: (key: unknown) => string): WatchAsked {
   checkFields('watch', request, ['watch', 'keys', 'prefix', 'since'])
   const { keys, prefix, since } = request
   if ((keys === undefined) === (prefix === undefined)) {
@@ -33,7 +30,7 @@ export function parseWatch(
       `since ${shown(since)} must be the cursor of an earlier watch of this selection: leave it out to begin with a snapshot.`,
     )
   }
-  const selection = keys === undefined ? prefixOf(prefix, maxKeyBytes) : keysOf(keys, parseKey)
+  const selection = keys === undefined ? prefixOf(prefix, parseKey) : keysOf(keys, parseKey)
   return { id: parseId(request), selection, since }
 }
 
@@ -65,23 +62,13 @@ function keysOf(keys: unknown, parseKey: (key: unknown) => string): KeySelection
   return new KeySelection(keys.map(parseKey))
 }
 
-function prefixOf(prefix: unknown, maxBytes: number): PrefixSelection {
-  if (typeof prefix === 'string' && prefix.isWellFormed() && Buffer.byteLength(prefix) <= maxBytes) {
-    return new PrefixSelection(prefix)
+/** What no key can begin with is refused, as over HTTP: some of it no store could even be asked for. */
+function prefixOf(prefix: unknown, parseKey: (key: unknown) => string): PrefixSelection {
+  if (typeof prefix !== 'string') {
+    throw new LiveKVError(
+      'INVALID_REQUEST',
+      `prefix ${shown(prefix)} must be a string that keys begin with ("" selects everything).`,
+    )
   }
-  throw new LiveKVError(
-    'INVALID_REQUEST',
-    `prefix ${shown(prefix)} must be a string of at most ${maxBytes} bytes that keys begin with ("" selects everything).`,
-  )
-}
-
-function checkFields(event: string, request: Fields, allowed: readonly string[]): void {
-  for (const name of Object.keys(request)) {
-    if (!allowed.includes(name)) {
-      throw new LiveKVError(
-        'INVALID_REQUEST',
-        `The field ${shown(name)} is unknown in ${event}; known: ${allowed.join(', ')}.`,
-      )
-    }
-  }
+  return new PrefixSelection(prefix === '' ? '' : parseKey(prefix))
 }

@@ -61,24 +61,22 @@ export class LiveSocket {
       this.#outbox.destroy()
       return
     }
-    const how = received(event)
-    const answer = (text: string) => {
-      if (how?.id !== undefined) this.#outbox.answer(EncodedPacket.answer(how.id, text))
+    const { text, id } = received(event)
+    // Never through Socket.IO's own acknowledgement, whose packets nobody counts.
+    const answer = (json: string) => {
+      if (id !== undefined) this.#outbox.answer(EncodedPacket.answer(id, json))
     }
     try {
-      if (how === undefined) {
+      if (text === undefined) {
         throw new LiveKVError(
           'INVALID_REQUEST',
           `${shown(event[0])} came with binary data: send JSON values only.`,
         )
       }
       if (event[0] === 'time') answer(`{"now":${Date.now()}}`)
-      else await this.#answer(event[0], () => this.#body(event, how.text), answer)
+      else await this.#answer(event[0], () => this.#body(event, text), answer)
     } catch (error) {
-      const body = JSON.stringify(this.#told(error, event[0]).toBody())
-      const acknowledge = event.at(-1)
-      if (how) answer(body)
-      else if (typeof acknowledge === 'function') acknowledge(JSON.parse(body))
+      answer(JSON.stringify(this.#told(error, event[0]).toBody()))
     }
   }
 
@@ -90,7 +88,7 @@ export class LiveSocket {
         `The event is larger than ${maxBodyBytes} bytes (MAX_BODY_BYTES): split it.`,
       )
     }
-    return argumentOf(event, { text, id: undefined })
+    return argumentOf(event, text)
   }
 
   async #answer(name: unknown, body: () => JsonBody, answer: (text: string) => void): Promise<void> {
@@ -125,9 +123,7 @@ export class LiveSocket {
 
   async #watch(request: JsonBody['object'], answer: (text: string) => void): Promise<void> {
     const { config, storeId, sources } = this.#options
-    const { id, selection, since } = parseWatch(request, config.maxKeyBytes, (key) =>
-      checkKey(key, config.maxKeyBytes),
-    )
+    const { id, selection, since } = parseWatch(request, (key) => checkKey(key, config.maxKeyBytes))
     if (this.#watches.has(id)) {
       throw new LiveKVError(
         'INVALID_REQUEST',

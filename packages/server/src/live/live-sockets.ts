@@ -1,3 +1,4 @@
+import { SELECTION_MAX_KEYS } from '@livekv/protocol'
 import type { Logger } from 'pino'
 import type { Socket } from 'socket.io'
 import type { Config } from '../config.ts'
@@ -23,6 +24,8 @@ export interface LiveSocketsOptions {
   audience: WatchAudience<Watch>
   config: Config
   log: Logger
+  /** Keys that a watch may select. */
+  maxKeys?: number
 }
 
 /** What a socket works with. */
@@ -42,7 +45,8 @@ export class LiveSockets {
   readonly #audience: WatchAudience<Watch>
   readonly #stop: (() => void)[]
 
-  constructor({ hub, store, keyValue, audience, config, log }: LiveSocketsOptions) {
+  constructor(options: LiveSocketsOptions) {
+    const { hub, store, keyValue, audience, config, log, maxKeys = SELECTION_MAX_KEYS } = options
     const reads = new StoreReads({ store, onRead: (_, head) => hub.noteHead(head) })
     this.#audience = audience
     this.#options = {
@@ -54,6 +58,7 @@ export class LiveSockets {
         store,
         reads,
         audience,
+        maxKeys,
         timeoutMs: RESUME_TIMEOUT_MS,
         warn: (details, message) => log.warn(details, message),
       },

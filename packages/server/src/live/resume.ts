@@ -17,6 +17,12 @@ export interface ResumeSources {
   timeoutMs: number
 }
 
+export interface Resuming {
+  isOver(): boolean
+  /** Resolves when what the log has may be read, and held until it is sent. */
+  turn(): Promise<void>
+}
+
 export type Resumed =
   | { changes: readonly Change[] }
   /** `reset`: what the client holds may be of another history, or too old to tell what has become of it. */
@@ -33,28 +39,38 @@ export async function resume(
   selection: Selection,
   { low, high }: Position,
   { hub, store, timeoutMs }: ResumeSources,
-  isOver: () => boolean,
+  watch: Resuming,
 ): Promise<Resumed> {
   const shown = Math.max(low, high)
   if (shown > hub.knownHead) {
     const head = await store.head()
+    // Rule: above-head-resets.
     if (shown > head) return { snapshot: 'reset' }
     hub.noteHead(head)
   }
-  if (!(await reach(hub, Math.max(shown, hub.knownHead), isOver, timeoutMs))) return { snapshot: 'shorter' }
+  // Rule: resume-waits-for-high.
+  const all = Math.max(shown, hub.knownHead)
+  if (!(await reach(hub, all, () => watch.isOver(), timeoutMs))) return { snapshot: 'shorter' }
   const known = fromTail(selection, low, hub)
   if (known) return { changes: known }
+  await watch.turn()
   const through = hub.contiguous
-  if (through - low > RESUME_MAX_CHANGES) return { snapshot: 'shorter' }
   try {
+    if (through - low > RESUME_MAX_CHANGES) {
+      // Only whether the log reaches back so far.
+      await store.changesSince(low, 1)
+      return { snapshot: 'shorter' }
+    }
     const changes = await fromLog(selection, low, through, store)
     return changes ? { changes } : { snapshot: 'shorter' }
   } catch (error) {
+    // Rule: cut-log-snapshots.
     if (error instanceof LiveKVError && error.code === 'REVISION_COMPACTED') return { snapshot: 'reset' }
     throw error
   }
 }
 
+/** Rules: resume-from-low, resume-from-tail-above-floor. */
 function fromTail(selection: Selection, low: number, { tail }: Hub): Change[] | undefined {
   if (tail.floor > low) return undefined
   const { keys, prefix } = selection

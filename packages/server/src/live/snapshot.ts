@@ -3,8 +3,9 @@ import { entryText } from '../http/answer.ts'
 import type { Entry, Store } from '../store/store.ts'
 import type { StoreReads } from '../store-reads.ts'
 import type { KeySelection, PrefixSelection, Selection } from './selection.ts'
-import type { Tail } from './tail.ts'
 
+/** What is read for one socket and held until it is sent, about. */
+const PAGE_BYTES = 256 * 1024
 const FIRST_PAGE = 50
 const MAX_PAGE_KEYS = 500
 const MAX_PAGE_ENTRIES = 1_000
@@ -28,7 +29,11 @@ export interface SnapshotSources {
   reads: Pick<StoreReads, 'read'>
 }
 
-/** Reads a selection in its order, a page at a time; each page is read when it is asked for. */
+/**
+ * Reads a selection in its order, a page at a time; each page is read when it is asked for, and from the store: neither
+ * a cache nor this instance's Tail says what another instance may have shown already. Rules: snapshot-from-store,
+ * tail-snapshot-from-high, page-head-together.
+ */
 export class Snapshot {
   readonly #selection: Selection
   readonly #sources: SnapshotSources
@@ -46,10 +51,9 @@ export class Snapshot {
       ? this.#readKeys(this.#selection)
       : this.#readList(this.#selection))
     this.#after = page.through
-    // About a frame at a time: what one socket makes the server hold.
     const { entries } = page
     const bytes = entries.reduce((sum, { key, json }) => sum + key.length + json.length + ENTRY_OVERHEAD, 1)
-    this.#limit = Math.ceil((FRAME_MAX_BYTES / bytes) * Math.max(1, entries.length))
+    this.#limit = Math.ceil((PAGE_BYTES / bytes) * Math.max(1, entries.length))
     return page
   }
 
@@ -74,22 +78,6 @@ export class Snapshot {
     })
     return { entries, asOf: () => head, head, through: more ? entries.at(-1)?.key : undefined }
   }
-}
-
-/** The whole of a selection of keys, where the Tail alone can tell it. */
-export function snapshotOfTail(selection: Selection, tail: Tail): Page | undefined {
-  if (!selection.keys || selection.keys.length > FIRST_PAGE) return undefined
-  const entries: Entry[] = []
-  let head = tail.contiguous
-  for (const key of selection.keys) {
-    const change = tail.get(key)
-    // A change from the log or the bus does not say when the entry expires.
-    if (!change || (change.json !== null && change.expiresAt === undefined)) return undefined
-    if (change.revision > head) head = change.revision
-    if (change.json !== null)
-      entries.push({ ...change, json: change.json, expiresAt: change.expiresAt ?? null })
-  }
-  return { entries, asOf: () => head, head, through: undefined }
 }
 
 /** The texts of frames' entries: each about FRAME_MAX_BYTES at most, plus one entry; an empty one if one is needed. */

@@ -15,9 +15,12 @@ import { textParser } from './text-parser.ts'
  * answer what was not read.
  */
 const INBOUND_MARGIN_BYTES = 1024 * 1024
-/** Together under 10 s, within which either side notices a dead link; most of it for a slow one to answer in. */
+/**
+ * A ping waits behind everything that was sent before it, so a slow link needs long to answer one. Clients of the live
+ * protocol notice a dead link by themselves and much sooner; here one costs only what its watches hold.
+ */
 const PING_INTERVAL_MS = 3_000
-const PING_TIMEOUT_MS = 6_000
+const PING_TIMEOUT_MS = 30_000
 /** How long clients have to answer the closing handshake before their connections are cut. */
 const CLOSE_GRACE_MS = 500
 const STOPPING = new LiveKVError(
@@ -116,7 +119,8 @@ function protocolOf(socket: Socket): unknown {
 
 /** Socket.IO gives its message to the client as that of `connect_error`, and `data` beside it. */
 function protocolError(protocol: unknown): (Error & { data?: unknown }) | undefined {
-  if (protocol === undefined || String(protocol) === String(PROTOCOL)) return undefined
+  // Compared as it is: from outside, even `String` of it may throw.
+  if (protocol === undefined || protocol === PROTOCOL || protocol === String(PROTOCOL)) return undefined
   const error = new LiveKVError(
     'INVALID_REQUEST',
     `protocol ${shown(protocol)} is not spoken here: connect with auth {"protocol": ${PROTOCOL}}, or with none for the classic events.`,

@@ -9,14 +9,14 @@ import { skipSpace, skipValue } from '../http/raw-json.ts'
 import { shown } from '../http/shown.ts'
 
 export interface Received {
-  /** The packet as it came. */
-  text: string
+  /** The packet as it came; undefined: it carried binary attachments, so there is no such text. */
+  text: string | undefined
   /** The client waits for an acknowledgement under this number. */
   id: number | undefined
 }
 
 /** By the packet's list of arguments, which Socket.IO hands to a socket's middleware as it is. */
-const texts = new WeakMap<object, Received>()
+const events = new WeakMap<object, Received>()
 
 class TextKeepingDecoder extends Decoder {
   #text = ''
@@ -25,26 +25,27 @@ class TextKeepingDecoder extends Decoder {
     super()
     // The first listener: Socket.IO's own comes after it.
     this.on('decoded', ({ type, data, id }) => {
-      // What begins with another digit carried binary attachments and is not all there is of its event.
-      if (type === PacketType.EVENT && this.#text.startsWith('2')) texts.set(data, { text: this.#text, id })
+      // An event with attachments is complete with the last of them, which is no text.
+      if (type === PacketType.EVENT) events.set(data, { text: this.#text || undefined, id })
     })
   }
 
   override add(data: unknown): void {
-    if (typeof data === 'string') this.#text = data
+    this.#text = typeof data === 'string' ? data : ''
     super.add(data)
+    // Not for as long as the connection lasts: it may be megabytes.
+    this.#text = ''
   }
 }
 
 export const textParser = { Encoder, Decoder: TextKeepingDecoder }
 
-/** How the event came; undefined if it carried binary data. */
-export function received(event: object): Received | undefined {
-  return texts.get(event)
+export function received(event: object): Received {
+  return events.get(event) as Received
 }
 
 /** The event's first argument, with where it stands in the text. */
-export function argumentOf(event: readonly unknown[], { text }: Received): JsonBody {
+export function argumentOf(event: readonly unknown[], text: string): JsonBody {
   const object = event[1]
   if (typeof object !== 'object' || object === null || Array.isArray(object)) {
     throw new LiveKVError(

@@ -12,14 +12,14 @@
  * Sending is left to the socket: it calls `next` while it can be written. What it has not fetched is at most one page
  * of a snapshot and one change per key.
  */
-import { type ErrorBody, FRAME_MAX_BYTES, LiveKVError, SELECTION_MAX_KEYS } from '@livekv/protocol'
+import { type ErrorBody, FRAME_MAX_BYTES, LiveKVError } from '@livekv/protocol'
 import type { Change } from '../store/store.ts'
 import type { CursorCodec, Position } from './cursor.ts'
 import { EncodedPacket } from './packets.ts'
 import { reach } from './reach.ts'
 import { type ResumeSources, resume } from './resume.ts'
 import type { Selection } from './selection.ts'
-import { frameTexts, type Page, Snapshot, type SnapshotSources, snapshotOfTail } from './snapshot.ts'
+import { frameTexts, type Page, Snapshot, type SnapshotSources } from './snapshot.ts'
 import type { WatchAudience } from './watch-audience.ts'
 import { WireChange } from './wire-change.ts'
 
@@ -28,7 +28,7 @@ const RETRY_MS = 1_000
 export interface WatchSources extends SnapshotSources, ResumeSources {
   store: SnapshotSources['store'] & ResumeSources['store']
   audience: WatchAudience<Watch>
-  maxKeys?: number
+  maxKeys: number
   warn(details: object, message: string): void
 }
 
@@ -36,7 +36,10 @@ export interface WatchSources extends SnapshotSources, ResumeSources {
 export interface WatchOutlet {
   /** `next` has something to give. */
   wake(watch: Watch): void
-  /** Resolves when the watch may read a page: one watch of a socket at a time. It says `pageDone` afterwards. */
+  /**
+   * Resolves when the watch may read a page, or what has changed in the log: one watch of a socket at a time. It says
+   * `pageDone` when that is sent.
+   */
   pageTurn(): Promise<void>
   pageDone(): void
   /** The watch cannot go on. */
@@ -63,7 +66,8 @@ export class Watch {
   readonly #pending = new Map<string, WireChange>()
   readonly #held = new Map<string, WireChange>()
   #frames: EncodedPacket[] = []
-  #framesSent: (() => void) | undefined
+  /** Called when what was read has been given to the socket: a page's frames, or the changes of a resume. */
+  #onTaken: (() => void) | undefined
   /** Nothing in `#pending` or `#held` is below it, and it is exact now and then. */
   #lowestWaiting = Number.POSITIVE_INFINITY
   #sentSinceExact = 0
@@ -97,19 +101,16 @@ export class Watch {
 
   /** Joins; resolves with what is to be said before anything else is sent, and then goes on by itself. */
   async start(since: Position | 'reset' | undefined, answer: (started: Started) => void): Promise<void> {
+    // Rule: join-first.
     this.#sources.audience.join(this)
-    let started: Started = { reset: since === 'reset', resumed: false }
+    // Rule: other-store-resets.
+    let reset = since === 'reset'
     if (typeof since === 'object') {
-      this.#phase = 'resuming'
-      const resumed = await resume(this.selection, since, this.#sources, () => this.isOver)
-      if ('changes' in resumed && !this.#lostItsPlace) {
-        answer({ reset: false, resumed: true })
-        this.#goOn(since, resumed.changes)
-        return
-      }
-      started = { reset: !('snapshot' in resumed) || resumed.snapshot === 'reset', resumed: false }
+      const outcome = await this.#resume(since, answer)
+      if (outcome === 'resumed') return
+      reset = outcome === 'reset'
     }
-    answer(started)
+    answer({ reset, resumed: false })
     await this.#giveSnapshot()
   }
 
@@ -119,7 +120,7 @@ export class Watch {
     this.#pending.clear()
     this.#held.clear()
     this.#frames = []
-    this.#framesSent?.()
+    this.#onTaken?.()
   }
 
   offer(change: WireChange): void {
@@ -128,12 +129,15 @@ export class Watch {
     const present = waiting.get(change.key)
     if (present && present.revision >= change.revision) return
     waiting.set(change.key, change)
-    if (change.revision < this.#lowestWaiting) this.#lowestWaiting = change.revision
-    if (!present && this.waiting > this.#maxKeys) this.#fail(tooLarge(this.#maxKeys))
+    if (change.lowest < this.#lowestWaiting) this.#lowestWaiting = change.lowest
+    if (!present && this.waiting > this.#sources.maxKeys) this.#fail(tooLarge(this.#sources.maxKeys))
     else if (!isHeld) this.#outlet.wake(this)
   }
 
-  /** After the Hub has jumped, which tells of the keys that are watched by name and not what was deleted among others. */
+  /**
+   * After the Hub has jumped, which tells of the keys that are watched by name and not what was deleted among others.
+   * Rule: jump-snapshots-again.
+   */
   noteJump(): void {
     if (this.selection.keys || this.#phase === 'ended') return
     this.#lostItsPlace = true
@@ -153,7 +157,7 @@ export class Watch {
   next(maxBytes: number): EncodedPacket | undefined {
     const frame = this.#frames.shift()
     if (frame) {
-      if (this.#frames.length === 0) this.#framesSent?.()
+      if (this.#frames.length === 0) this.#onTaken?.()
       return frame
     }
     if (this.#pending.size === 0 && !this.#wantsCursor && this.#resumeLeft !== 0) return undefined
@@ -161,8 +165,11 @@ export class Watch {
     let end = ''
     if (this.#phase === 'live') {
       end = `,"cursor":"${this.#cursor()}"`
-      if (this.#resumeLeft === 0) end += ',"current":true'
-      if (this.#resumeLeft <= 0) this.#resumeLeft = -1
+      if (this.#resumeLeft === 0) {
+        end += ',"current":true'
+        this.#resumeLeft = -1
+        this.#onTaken?.()
+      }
       this.#wantsCursor = false
     }
     return EncodedPacket.event(
@@ -175,10 +182,6 @@ export class Watch {
     return this.#phase === 'ended'
   }
 
-  get #maxKeys(): number {
-    return this.#sources.maxKeys ?? SELECTION_MAX_KEYS
-  }
-
   #take(maxBytes: number): string[] {
     const texts: string[] = []
     let size = 0
@@ -187,36 +190,63 @@ export class Watch {
       this.#pending.delete(key)
       this.#sentSinceExact++
       if (this.#resumeLeft > 0) this.#resumeLeft--
+      // Rule: high-is-delivered.
       if (change.revision > this.#high) this.#high = change.revision
       texts.push(change.text)
-      size += change.text.length
+      size += change.bytes + 1
     }
     return texts
   }
 
-  /** Goes with or after what it covers: call it when that has been taken. */
+  /** Call it when what it covers has been taken. Rules: cursor-after-changes, low-from-contiguous, low-below-pending. */
   #cursor(): string {
     if (this.waiting === 0) this.#lowestWaiting = Number.POSITIVE_INFINITY
     else if (this.#sentSinceExact >= this.waiting) {
       this.#sentSinceExact = 0
       this.#lowestWaiting = Number.POSITIVE_INFINITY
-      for (const { revision } of this.#pending.values()) {
-        if (revision < this.#lowestWaiting) this.#lowestWaiting = revision
+      for (const { lowest } of this.#pending.values()) {
+        if (lowest < this.#lowestWaiting) this.#lowestWaiting = lowest
       }
     }
     this.#sentLow = Math.min(this.#sources.hub.contiguous, this.#lowestWaiting - 1)
     return this.#codec.encode({ low: this.#sentLow, high: this.#high })
   }
 
+  /** If not `resumed`, the watch is to get a snapshot. */
+  async #resume(
+    since: Position,
+    answer: (started: Started) => void,
+  ): Promise<'resumed' | 'reset' | 'shorter'> {
+    this.#phase = 'resuming'
+    let hasTurn = false
+    const turn = async () => {
+      await this.#outlet.pageTurn()
+      hasTurn = true
+    }
+    try {
+      const resumed = await resume(this.selection, since, this.#sources, { isOver: () => this.isOver, turn })
+      if ('snapshot' in resumed) return resumed.snapshot
+      if (this.#lostItsPlace) return 'shorter'
+      answer({ reset: false, resumed: true })
+      if (this.isOver) return 'resumed'
+      this.#goOn(since, resumed.changes)
+      if (hasTurn) await this.#whenTaken()
+      return 'resumed'
+    } finally {
+      if (hasTurn) this.#outlet.pageDone()
+    }
+  }
+
   #goOn({ high }: Position, changes: readonly Change[]): void {
-    if (this.isOver) return
+    // Rule: high-from-cursor.
     this.#high = high
     this.#framedThrough = undefined
     for (const change of changes) {
       const held = this.#held.get(change.key)
       if (held && held.revision >= change.revision) continue
-      this.#held.set(change.key, new WireChange(change))
-      if (change.revision < this.#lowestWaiting) this.#lowestWaiting = change.revision
+      const waiting = new WireChange(change)
+      this.#held.set(change.key, waiting)
+      if (waiting.lowest < this.#lowestWaiting) this.#lowestWaiting = waiting.lowest
     }
     this.#phase = 'live'
     this.#release()
@@ -225,7 +255,6 @@ export class Watch {
   }
 
   async #giveSnapshot(): Promise<void> {
-    let fromTail = true
     this.#isReading = true
     do {
       if (this.isOver) return
@@ -236,19 +265,16 @@ export class Watch {
       for (let through: string | undefined = ''; through !== undefined; ) {
         await this.#outlet.pageTurn()
         try {
-          const page: Page | undefined =
-            (fromTail && snapshotOfTail(this.selection, this.#sources.hub.tail)) ||
-            (await this.#readPage(snapshot))
+          const page: Page | undefined = await this.#readPage(snapshot)
           if (this.isOver || !page) return
-          fromTail = false
           count += page.entries.length
-          if (count > this.#maxKeys) {
-            this.#fail(tooLarge(this.#maxKeys))
+          if (count > this.#sources.maxKeys) {
+            this.#fail(tooLarge(this.#sources.maxKeys))
             return
           }
           through = page.through
           this.#frame(page, low)
-          if (this.#frames.length > 0) await this.#whenFramesSent()
+          if (this.#frames.length > 0) await this.#whenTaken()
           if (this.isOver) return
         } finally {
           this.#outlet.pageDone()
@@ -262,8 +288,11 @@ export class Watch {
   #beginSnapshot(): number {
     this.#phase = 'snapshot'
     this.#framedThrough = undefined
-    this.#resumeLeft = -1
     this.#wantsCursor = false
+    if (this.#resumeLeft >= 0) {
+      this.#resumeLeft = -1
+      this.#onTaken?.()
+    }
     // They would follow entries that are newer.
     for (const [key, change] of this.#pending) {
       const held = this.#held.get(key)
@@ -273,12 +302,13 @@ export class Watch {
     return this.#sources.hub.contiguous
   }
 
-  /** Undefined: the watch is over. */
+  /** Undefined: the watch is over, or the Hub. */
   async #readPage(snapshot: Snapshot): Promise<Page | undefined> {
     const { hub, warn } = this.#sources
-    for (let failed = false; !this.isOver; failed = true) {
+    for (let failed = false; !this.isOver && !hub.isClosed; failed = true) {
       try {
         const page = await snapshot.nextPage()
+        // Rule: wait-for-head.
         if (await reach(hub, page.head, () => this.isOver)) return page
       } catch (error) {
         if (!failed) warn({ err: error }, 'a snapshot could not be read; trying again')
@@ -291,6 +321,7 @@ export class Watch {
   /** In one tick: from now on the page's keys are live. */
   #frame({ entries, asOf, head, through }: Page, low: number): void {
     const isEnd = through === undefined
+    // Rule: high-from-snapshot.
     if (head > this.#high) this.#high = head
     const texts = frameTexts(entries, isEnd)
     const start = `{"watch":${JSON.stringify(this.id)},"entries":[`
@@ -308,7 +339,10 @@ export class Watch {
     this.#outlet.wake(this)
   }
 
-  /** What is held of keys that are in frames now is dropped up to `asOf`, or else to be sent. */
+  /**
+   * What is held of keys that are in frames now is dropped up to `asOf`, or else to be sent. Rules: change-after-page,
+   * release-above-page.
+   */
   #release(asOf?: (key: string) => number): void {
     for (const [key, change] of this.#held) {
       if (this.#phase !== 'live' && this.#isAhead(key)) continue
@@ -321,10 +355,10 @@ export class Watch {
     return this.#framedThrough === undefined || this.selection.isBehind(key, this.#framedThrough)
   }
 
-  #whenFramesSent(): Promise<void> {
+  #whenTaken(): Promise<void> {
     return new Promise((resolve) => {
-      this.#framesSent = () => {
-        this.#framesSent = undefined
+      this.#onTaken = () => {
+        this.#onTaken = undefined
         resolve()
       }
     })

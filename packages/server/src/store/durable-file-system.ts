@@ -39,7 +39,9 @@ export class DurableFileSystem extends NodeFS {
       if (stream.nfd == null) return 0
       try {
         if (this.#unsyncedDirectories.size > 0) this.#syncNames()
-        fs.fsyncSync(stream.nfd)
+        // Segments of the log are made at their full size: times alone are not worth a write of the journal.
+        if (stream.node.parent.name === WAL_DIRECTORY) fs.fdatasyncSync(stream.nfd)
+        else fs.fsyncSync(stream.nfd)
       } catch (error) {
         this.#fail('fsync', nodefs.realPath(stream.node), error)
       }
@@ -54,7 +56,7 @@ export class DurableFileSystem extends NodeFS {
       } catch (error) {
         this.#fail('write', nodefs.realPath(stream.node), error)
       }
-      if (stream.node.parent.name === 'pg_wal') {
+      if (stream.node.parent.name === WAL_DIRECTORY) {
         const end = walPosition(stream.node.name) + position + length
         if (end > this.walPosition) this.walPosition = end
       }
@@ -103,6 +105,7 @@ export class DurableFileSystem extends NodeFS {
 /** WASI numbers of EDQUOT, EIO, ENOSPC and EROFS. */
 const FATAL_ERRNO: Record<number, string> = { 19: 'EDQUOT', 29: 'EIO', 51: 'ENOSPC', 69: 'EROFS' }
 
+const WAL_DIRECTORY = 'pg_wal'
 const WAL_SEGMENT_BYTES = 16 * 1024 * 1024
 const SEGMENTS_PER_LOG = 0x1_0000_0000 / WAL_SEGMENT_BYTES
 

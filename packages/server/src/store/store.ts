@@ -26,6 +26,11 @@ export interface Change {
   json: string | null
   /** Of the entry this put made; null: does not expire. Known for own commits only, else undefined. */
   expiresAt?: number | null
+  /**
+   * No change of the log but an absence that a read found: `revision` is the head it was read at. When the key was
+   * deleted, at or below that, is not known any more.
+   */
+  isAbsence?: true
 }
 
 interface WriteBase {

@@ -76,13 +76,15 @@ function record(): void {
     )
     return written
   }) as typeof fs.writeSync
-  fs.fsyncSync = (handle) => {
+  const synced = (sync: (handle: number) => void) => (handle: number) => {
     if (withoutFsync) return
-    real.fsyncSync(handle)
+    sync(handle)
     const file = open.get(handle)
     if (file?.directory !== undefined) note({ op: 'syncDirectory', name: file.directory })
     else if (file) note({ op: 'sync', id: file.id })
   }
+  fs.fsyncSync = synced(real.fsyncSync)
+  fs.fdatasyncSync = synced(real.fdatasyncSync)
   fs.ftruncateSync = (handle, size) => {
     real.ftruncateSync(handle, size)
     const file = open.get(handle)

@@ -15,11 +15,11 @@ const MAX_DELAYED_BYTES = 1024 * 1024
  */
 export class TcpProxy {
   readonly port: number
-  readonly #target: { host: string; port: number }
+  #target: { host: string; port: number }
   #listener: Server
   readonly #links = new Set<Link>()
   readonly #stalled = new Set<Direction>()
-  #delayMs = 0
+  readonly #pace: Pace = { delayMs: 0, bytesPerSecond: Number.POSITIVE_INFINITY }
   #blackHoled = false
 
   static async start(target: { host?: string; port: number }): Promise<TcpProxy> {
@@ -47,6 +47,11 @@ export class TcpProxy {
     return this.#links.size
   }
 
+  /** New connections are led there; those that are do not move. */
+  leadTo(target: { host?: string; port: number }): void {
+    this.#target = { host: target.host ?? '127.0.0.1', port: target.port }
+  }
+
   /** Resets every connection. New ones are accepted. */
   cut(): void {
     for (const link of this.#links) link.reset()
@@ -70,7 +75,12 @@ export class TcpProxy {
 
   /** Everything takes this much longer, in each direction. */
   delay(delayMs: number): void {
-    this.#delayMs = delayMs
+    this.#pace.delayMs = delayMs
+  }
+
+  /** So many bytes a second go through in each direction of a connection, and not more. */
+  throttle(bytesPerSecond: number): void {
+    this.#pace.bytesPerSecond = bytesPerSecond
   }
 
   /** The receiver of this direction stops reading: buffers fill, then the sender is blocked. */
@@ -87,7 +97,8 @@ export class TcpProxy {
 
   /** A good link again: no delay, nothing stalled. What was held back arrives. */
   heal(): void {
-    this.#delayMs = 0
+    this.#pace.delayMs = 0
+    this.#pace.bytesPerSecond = Number.POSITIVE_INFINITY
     this.#stalled.clear()
     this.#blackHoled = false
     this.#update()
@@ -99,7 +110,7 @@ export class TcpProxy {
 
   #accept(): void {
     this.#listener.on('connection', (client) => {
-      const link = new Link(client, this.#target, () => this.#delayMs)
+      const link = new Link(client, this.#target, this.#pace)
       this.#links.add(link)
       client.once('close', () => this.#links.delete(link))
       link.hold(this.#held(), this.#blackHoled)
@@ -115,20 +126,26 @@ export class TcpProxy {
   }
 }
 
+/** Of all connections, as it is at the moment. */
+interface Pace {
+  delayMs: number
+  bytesPerSecond: number
+}
+
 /** One client's connection and the one made for it to the server; that one only when it is let through. */
 class Link {
   readonly #client: Socket
   readonly #target: { host: string; port: number }
-  readonly #delayMs: () => number
+  readonly #pace: Readonly<Pace>
   #pipes: Record<Direction, Pipe> | undefined
   #server: Socket | undefined
   #blackHoled = false
   #over = false
 
-  constructor(client: Socket, target: { host: string; port: number }, delayMs: () => number) {
+  constructor(client: Socket, target: { host: string; port: number }, pace: Readonly<Pace>) {
     this.#client = client
     this.#target = target
-    this.#delayMs = delayMs
+    this.#pace = pace
     this.#watch(client)
   }
 
@@ -155,8 +172,8 @@ class Link {
     this.#server = connect({ ...this.#target, allowHalfOpen: true })
     this.#watch(this.#server)
     this.#pipes = {
-      toServer: new Pipe(this.#client, this.#server, this.#delayMs),
-      toClient: new Pipe(this.#server, this.#client, this.#delayMs),
+      toServer: new Pipe(this.#client, this.#server, this.#pace),
+      toClient: new Pipe(this.#server, this.#client, this.#pace),
     }
   }
 
@@ -179,17 +196,18 @@ class Link {
 class Pipe {
   readonly #from: Socket
   readonly #to: Socket
-  readonly #delayMs: () => number
-  readonly #pending: { chunk: Buffer | null; dueMs: number }[] = []
+  readonly #pace: Readonly<Pace>
+  readonly #pending: { chunk: Buffer | null; cameMs: number; dueMs: number }[] = []
   #pendingBytes = 0
+  #sentMs = 0
   #held = false
   #draining = false
   #timer: NodeJS.Timeout | undefined
 
-  constructor(from: Socket, to: Socket, delayMs: () => number) {
+  constructor(from: Socket, to: Socket, pace: Readonly<Pace>) {
     this.#from = from
     this.#to = to
-    this.#delayMs = delayMs
+    this.#pace = pace
     from.on('data', (chunk) => this.#take(chunk as Buffer))
     from.on('end', () => this.#take(null))
     to.on('drain', () => {
@@ -209,7 +227,8 @@ class Pipe {
   }
 
   #take(chunk: Buffer | null): void {
-    this.#pending.push({ chunk, dueMs: performance.now() + this.#delayMs() })
+    const cameMs = performance.now()
+    this.#pending.push({ chunk, cameMs, dueMs: cameMs + this.#pace.delayMs })
     this.#pendingBytes += chunk?.length ?? 0
     this.#move()
   }
@@ -219,13 +238,16 @@ class Pipe {
     while (!this.#held && !this.#draining) {
       const next = this.#pending[0]
       if (!next) break
-      const waitMs = next.dueMs - performance.now()
+      const bytes = next.chunk?.length ?? 0
+      const throughMs = Math.max(this.#sentMs, next.cameMs) + (bytes / this.#pace.bytesPerSecond) * 1_000
+      const waitMs = Math.max(next.dueMs, throughMs) - performance.now()
       if (waitMs > 0) {
         this.#timer = setTimeout(() => this.#move(), waitMs)
         break
       }
       this.#pending.shift()
-      this.#pendingBytes -= next.chunk?.length ?? 0
+      this.#pendingBytes -= bytes
+      this.#sentMs = performance.now()
       if (next.chunk === null) this.#to.end()
       else if (this.#to.writable) this.#draining = !this.#to.write(next.chunk)
     }

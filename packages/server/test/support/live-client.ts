@@ -30,6 +30,8 @@ export class ShownWatch {
   snapshots = 0
   current = 0
   ended: (ErrorBody & { watch: string }) | undefined
+  /** The client has been told that it ended it: nothing may come any more. */
+  isOver = false
 
   constructor(id: string) {
     this.id = id
@@ -49,7 +51,7 @@ export class ShownWatch {
   }
 
   takeSnapshot(frame: SnapshotFrame): void {
-    this.frames++
+    this.#count('a snapshot')
     this.#inSnapshot ??= new Set()
     for (const entry of frame.entries) this.#take(entry, entry.value)
     if (!frame.end) {
@@ -65,7 +67,7 @@ export class ShownWatch {
   }
 
   takeChanges(frame: ChangesFrame): void {
-    this.frames++
+    this.#count('changes')
     if (this.#inSnapshot) {
       this.between++
       if (frame.cursor !== undefined) this.problems.push('a cursor during a snapshot')
@@ -73,6 +75,11 @@ export class ShownWatch {
     for (const change of frame.changes) this.#take(change, change.op === 'put' ? change.value : undefined)
     if (frame.cursor !== undefined) this.cursor = frame.cursor
     if (frame.current) this.current++
+  }
+
+  #count(what: string): void {
+    this.frames++
+    if (this.isOver) this.problems.push(`${what} of ${this.id} after its end`)
   }
 
   #take({ key, revision }: Entry | Change, value: unknown): void {
@@ -83,12 +90,25 @@ export class ShownWatch {
   }
 }
 
+/** What Socket.IO's client does not show. */
+interface Internals {
+  engine: {
+    transport: { ws: { _socket: { pause(): void; resume(): void; destroy(): void } } }
+    _pingTimeoutTimer: NodeJS.Timeout
+    _pingTimeoutTime: number
+    _sendPacket(type: string): void
+  }
+}
+
 /** A socket of the live protocol that keeps what its watches are shown. */
 export class LiveClient {
   readonly socket: RawSocket
   readonly watches = new Map<string, ShownWatch>()
   readonly events: string[] = []
   goingAway: { withinMs: number } | undefined
+  /** Beyond those of Socket.IO's own acknowledgements. */
+  #nextId = 1_000_000
+  #pongs: NodeJS.Timeout | undefined
 
   private constructor(socket: RawSocket) {
     this.socket = socket
@@ -124,10 +144,14 @@ export class LiveClient {
 
   /** Any event, as it is; resolves with the acknowledgement. */
   ask<T = unknown>(event: string, ...request: unknown[]): Promise<T & Partial<ErrorBody>> {
-    const emit = this.socket.emit.bind(this.socket) as (event: string, ...request: unknown[]) => void
     return new Promise((resolve) =>
-      emit(event, ...request, ((answer) => resolve(answer as never)) satisfies Answer<T>),
+      this.emit(event, ...request, ((answer) => resolve(answer as never)) satisfies Answer<T>),
     )
+  }
+
+  /** Any event, without waiting for an answer. */
+  emit(event: string, ...request: unknown[]): void {
+    this.socket.emit(event as 'time', ...(request as [never]))
   }
 
   /** `into`: goes on with what an earlier watch, perhaps of another connection, was shown. */
@@ -145,15 +169,67 @@ export class LiveClient {
     return into
   }
 
-  /** Stops reading from the connection, as a slow client does. */
-  get connection(): { pause(): void; resume(): void; destroy(): void } {
-    const transport = this.socket.io.engine.transport as unknown as {
-      ws: { _socket: { pause(): void; resume(): void; destroy(): void } }
+  async unwatch(watch: string): Promise<void> {
+    await this.ask('unwatch', { watch })
+    const over = this.watches.get(watch)
+    if (over) over.isOver = true
+  }
+
+  /** Each message of the server, as it comes. */
+  onText(listener: (text: string) => void): () => void {
+    const { engine } = this.socket.io
+    const onPacket = ({ type, data }: { type: string; data?: unknown }) => {
+      if (type === 'message') listener(String(data))
     }
-    return transport.ws._socket
+    engine.on('packet', onPacket)
+    return () => engine.off('packet', onPacket)
+  }
+
+  /** An event as the text of its packet, such as `["put",{"key":"a","value":1.10}]`; resolves with that of the answer. */
+  askText(event: string): Promise<string> {
+    const id = this.#nextId++
+    const start = `3${id}[`
+    return new Promise((resolve) => {
+      const stop = this.onText((text) => {
+        if (!text.startsWith(start)) return
+        stop()
+        resolve(text.slice(start.length, -1))
+      })
+      this.send(`2${id}${event}`)
+    })
+  }
+
+  /** A Socket.IO packet, or an attachment of one, as it is. */
+  send(packet: string | Buffer): void {
+    this.socket.io.engine.write(packet)
+  }
+
+  /** Reads nothing any more, as a slow client does, for as long as it likes: each side goes on to believe in the other. */
+  stopReading(): void {
+    const { engine } = this.#internals
+    this.connection.pause()
+    clearTimeout(engine._pingTimeoutTimer)
+    engine._pingTimeoutTime = Number.POSITIVE_INFINITY
+    this.#pongs ??= setInterval(() => engine._sendPacket('pong'), 1_000)
+  }
+
+  readOn(): void {
+    clearInterval(this.#pongs)
+    this.#pongs = undefined
+    this.connection.resume()
+  }
+
+  /** The connection under it. */
+  get connection(): { pause(): void; resume(): void; destroy(): void } {
+    return this.#internals.engine.transport.ws._socket
+  }
+
+  get #internals(): Internals {
+    return this.socket.io as unknown as Internals
   }
 
   close(): void {
+    clearInterval(this.#pongs)
     this.socket.disconnect()
   }
 

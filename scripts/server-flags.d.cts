@@ -1,0 +1,2 @@
+declare const serverFlags: readonly string[]
+export = serverFlags
