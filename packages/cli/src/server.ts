@@ -65,12 +65,10 @@ export class Server {
     }
   }
 
-  /** What goes over the client's connection: writes and watches. */
-  async connected<T>(work: (client: Client) => Promise<T>): Promise<T> {
+  /** What goes over the client's connection. `isEndless`: a watch, which goes on until it is stopped. */
+  async connected<T>(work: (client: Client) => Promise<T>, isEndless = false): Promise<T> {
     this.#connect()
-    const timer = Number.isFinite(this.#patienceMs)
-      ? setTimeout(() => this.#end(this.#silence()), this.#patienceMs)
-      : undefined
+    const timer = isEndless ? undefined : setTimeout(() => this.#end(this.#silence()), this.#patienceMs)
     try {
       const result = await work(this.#client)
       this.#throwIfEnded()

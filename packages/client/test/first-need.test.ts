@@ -39,9 +39,10 @@ const needs: [string, (client: Client) => unknown][] = [
 test.each(needs)('%s connects it', async (_name, need) => {
   const proxy = await TcpProxy.start({ port: server.port })
   const client = createClient(proxy.through(server.url))
-  void need(client)
+  const needed = need(client)
   await expect.poll(() => proxy.connections, { timeout: 30_000 }).toBe(1)
   await expect.poll(() => client.state.name, { timeout: 30_000 }).toBe('live')
+  await needed
   client.close()
   await proxy.close()
 })

@@ -36,7 +36,7 @@ Examples:
     )
     .action(async (keys: string[], options: WatchOptions, command: Command) => {
       const selection = selectionOf(keys, options)
-      const { server, json, signal } = contextOf(command, Number.POSITIVE_INFINITY)
+      const { server, json, signal } = contextOf(command)
       const format = json ? asJson : asText
       await server.connected(async (client) => {
         client.onState(teller(json, signal))
@@ -46,7 +46,7 @@ Examples:
             await once(process.stdout, 'drain', { signal })
           if (--left <= 0) return
         }
-      })
+      }, true)
     })
 }
 
