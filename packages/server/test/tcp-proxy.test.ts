@@ -181,4 +181,41 @@ describe('TcpProxy', () => {
     await until(() => client.received === 'abc')
     expect(performance.now() - sentAt).toBeGreaterThanOrEqual(120)
   })
+
+  test('a throttled link lets so much through in a second, and when it is healed all of it', async () => {
+    proxy.throttle(100_000)
+    const client = open()
+    const sentAt = performance.now()
+    for (let n = 0; n < 5; n++) client.send('x'.repeat(10_000))
+    await until(() => client.received.length === 50_000)
+    expect(performance.now() - sentAt).toBeGreaterThanOrEqual(495)
+    proxy.throttle(1)
+    client.send('y'.repeat(1_000))
+    await sleep(A_WHILE_MS)
+    expect(client.received).not.toContain('y')
+    proxy.heal()
+    await until(() => client.received.length === 51_000)
+  })
+
+  test('where no WebSocket gets through, all else does', async () => {
+    proxy.refuseWebSockets()
+    const [plain, upgrading] = [open(), open()]
+    plain.send('GET / HTTP/1.1\r\n\r\n')
+    upgrading.send('GET / HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n')
+    await until(() => upgrading.closed && plain.received.length > 0)
+    expect(plain.closed).toBe(false)
+  })
+
+  test('new connections are led elsewhere, those that are stay', async () => {
+    const other = await startEcho()
+    const before = open()
+    await until(() => echo.seen.connections === 1)
+    proxy.leadTo({ port: other.port })
+    const after = open()
+    before.send('a')
+    after.send('bc')
+    await until(() => before.received === 'a' && after.received === 'bc')
+    expect([echo.seen.bytes, other.seen]).toEqual([1, { bytes: 2, connections: 1 }])
+    other.close()
+  })
 })
