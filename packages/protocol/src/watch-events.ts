@@ -18,8 +18,11 @@ import type { Json } from './json.ts'
  */
 export const PROTOCOL = 1
 
-/** A frame's text is at most about this long, plus one entry. */
-export const FRAME_MAX_BYTES = 256 * 1024
+/**
+ * A frame's text is at most about this long, plus one entry. Small enough that over a slow link a sign of life passes
+ * between two of them in time: 64 KiB take 3 s at 20 KB/s.
+ */
+export const FRAME_MAX_BYTES = 64 * 1024
 /** More keys than this in a selection: SELECTION_TOO_LARGE. */
 export const SELECTION_MAX_KEYS = 100_000
 

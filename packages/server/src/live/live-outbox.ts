@@ -1,11 +1,11 @@
-import type { ErrorBody } from '@livekv/protocol'
+import { type ErrorBody, FRAME_MAX_BYTES } from '@livekv/protocol'
 import type { Socket } from 'socket.io'
 import { Outlet } from './outlet.ts'
 import { EncodedPacket, PacketGroup } from './packets.ts'
 import type { Watch, WatchOutlet } from './watch.ts'
 
-/** Most that one flush hands to a connection, about; the rest goes at its next `ready`. */
-const FLUSH_MAX_BYTES = 256 * 1024
+/** Most that one flush hands to a connection, about: one frame. The rest goes at its next `ready`. */
+const FLUSH_MAX_BYTES = FRAME_MAX_BYTES
 
 /**
  * What goes out to one socket of the live protocol: answers first, then the frames of its watches in turn.

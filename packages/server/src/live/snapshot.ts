@@ -4,6 +4,8 @@ import type { Entry, Store } from '../store/store.ts'
 import type { StoreReads } from '../store-reads.ts'
 import type { KeySelection, PrefixSelection, Selection } from './selection.ts'
 
+/** What is read for one socket and held until it is sent, about. */
+const PAGE_BYTES = 256 * 1024
 const FIRST_PAGE = 50
 const MAX_PAGE_KEYS = 500
 const MAX_PAGE_ENTRIES = 1_000
@@ -49,10 +51,9 @@ export class Snapshot {
       ? this.#readKeys(this.#selection)
       : this.#readList(this.#selection))
     this.#after = page.through
-    // About a frame at a time: what one socket makes the server hold.
     const { entries } = page
     const bytes = entries.reduce((sum, { key, json }) => sum + key.length + json.length + ENTRY_OVERHEAD, 1)
-    this.#limit = Math.ceil((FRAME_MAX_BYTES / bytes) * Math.max(1, entries.length))
+    this.#limit = Math.ceil((PAGE_BYTES / bytes) * Math.max(1, entries.length))
     return page
   }
 
