@@ -9,8 +9,9 @@ import type { WatchChange, WatchDelete, WatchPut } from './watch-event.ts'
  * answer (reset? resumed?) -> snapshot frames … end | changes … current -> changes …    again after each connection,
  * and at any time a snapshot again
  *
- * Of each key only what is not older than what was shown goes on. A snapshot removes what it does not contain. After
- * a reset nothing that was known counts: revisions of another store say nothing about those of this one.
+ * Of each key only what is not older than what was shown goes on (Rule: client-drops-older). A snapshot removes what is
+ * neither in it nor in a change since it began (Rule: end-spares-changed). After a reset nothing that was known counts:
+ * revisions of another store say nothing about those of this one (Rules: reset-drops-held, answer-names-store).
  */
 export interface Subscriber {
   /** The one key it wants, or undefined: then `wants` decides. */

@@ -3,20 +3,21 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { FENCE_RULES } from './fence.rules.ts'
 import { READ_RULES } from './reads.rules.ts'
+import { WATCH_RULES } from './watch.rules.ts'
 
-const SOURCE = join(import.meta.dirname, '../../src')
+const SOURCES = ['../../src', '../../../client/src'].map((folder) => join(import.meta.dirname, folder))
 const README = join(import.meta.dirname, 'README.md')
-const rules = Object.entries({ ...READ_RULES, ...FENCE_RULES })
+const rules = Object.entries({ ...READ_RULES, ...FENCE_RULES, ...WATCH_RULES })
 
 /** Names behind `Rule:` or `Rules:` in the comments of the source. */
 function namedInSource(): Set<string> {
-  const files = readdirSync(SOURCE, { recursive: true, encoding: 'utf8' }).filter((file) =>
-    file.endsWith('.ts'),
+  const files = SOURCES.flatMap((source) =>
+    readdirSync(source, { recursive: true, encoding: 'utf8' })
+      .filter((file) => file.endsWith('.ts'))
+      .map((file) => join(source, file)),
   )
   // Comments as running text: a list of names may go on in the next line.
-  const texts = files.map((file) =>
-    readFileSync(join(SOURCE, file), 'utf8').replace(/\n\s*(?:\*|\/\/|--) /g, ' '),
-  )
+  const texts = files.map((file) => readFileSync(file, 'utf8').replace(/\n\s*(?:\*|\/\/|--) /g, ' '))
   const lists = texts.flatMap((text) => [
     ...text.matchAll(/\bRules?: ([a-z]+(?:-[a-z]+)+(?:, [a-z]+(?:-[a-z]+)+)*)/g),
   ])
