@@ -31,6 +31,12 @@ async function tryMutants(names: readonly string[]): Promise<{ code: number }> {
     ({ name }) => names.length === 0 || names.some((part) => name.includes(part)),
   )
   const folder = mkdtempSync(join(tmpdir(), 'livekv-mutants-'))
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.once(signal, () => {
+      rmSync(folder, { recursive: true, force: true })
+      process.exit(1)
+    })
+  }
   try {
     copyTree(folder)
     const tests = [...new Set(chosen.flatMap((mutation) => mutation.tests))]
@@ -105,6 +111,7 @@ function runTests(folder: string, tests: readonly string[]): Promise<{ outcome: 
   const vitest = ['node_modules/vitest/vitest.mjs', 'run', '--project=unit', '--bail=1']
   const child = spawn(process.execPath, [...vitest, ...tests], {
     cwd: folder,
+    env: { ...process.env, NO_COLOR: '1' },
     stdio: ['ignore', 'pipe', 'pipe'],
     timeout: LIMIT_MS,
     killSignal: 'SIGKILL',
@@ -119,7 +126,9 @@ function runTests(folder: string, tests: readonly string[]): Promise<{ outcome: 
     child.once('error', reject)
     child.once('close', (code, signal) => {
       const outcome = signal ? 'no end' : code === 0 ? 'passed' : 'failed'
-      if (outcome === 'failed' && !/\d+ failed/.test(output)) reject(new Error(`No test ran:\n${output}`))
+      // Else the mutation is no code, or the file could not be loaded.
+      if (outcome === 'failed' && !/Tests .*\d+ failed/.test(output))
+        reject(new Error(`No test failed:\n${output}`))
       else done({ outcome, output })
     })
   })

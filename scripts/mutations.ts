@@ -12,7 +12,12 @@ export interface Mutation {
 }
 
 const LIVE = 'packages/server/src/live'
+const CLIENT = 'packages/client/src'
 const PROPERTY = 'packages/server/test/watch.property.test.ts'
+const SLOW = 'packages/server/test/watch-slow.test.ts'
+const CLIENT_WATCHES = 'packages/client/test/watches.test.ts'
+/** Real clients over a real server: what only shows between the two. */
+const WATCHERS = 'packages/server/test/watchers.test.ts'
 
 export const MUTATIONS: readonly Mutation[] = [
   {
@@ -182,6 +187,78 @@ export const MUTATIONS: readonly Mutation[] = [
       },
     ],
     tests: [PROPERTY],
+  },
+  {
+    name: 'a socket written to whether or not it takes it',
+    harm: 'a slow client costs memory without bound',
+    edits: [
+      {
+        file: `${LIVE}/live-outbox.ts`,
+        find: ' || !this.#outlet.writable) return',
+        replace: ') return',
+      },
+    ],
+    tests: [SLOW],
+  },
+  {
+    name: 'pages read ahead of the socket',
+    harm: 'a large snapshot to a slow client costs memory without bound',
+    edits: [
+      {
+        file: `${LIVE}/watch.ts`,
+        find: '          if (this.#frames.length > 0) await this.#whenTaken()\n',
+        replace: '',
+      },
+    ],
+    tests: [SLOW],
+  },
+  {
+    name: 'answers without a bound',
+    harm: 'a client that asks without reading costs memory without bound',
+    edits: [
+      {
+        file: `${LIVE}/live-socket.ts`,
+        find: 'const MAX_WAITING_ANSWERS = 16 * 2 ** 20',
+        replace: 'const MAX_WAITING_ANSWERS = Number.POSITIVE_INFINITY',
+      },
+    ],
+    tests: [SLOW],
+  },
+  {
+    name: 'a client that keeps what a snapshot lacks',
+    harm: 'a key stays that was deleted while the client was away',
+    edits: [
+      {
+        file: `${CLIENT}/shared-watch.ts`,
+        find: '      if (seen.has(key)) continue\n',
+        replace: '      continue\n',
+      },
+    ],
+    tests: [CLIENT_WATCHES],
+  },
+  {
+    name: 'a client that takes the pages of a snapshot for all of it',
+    harm: 'a key that was written while the snapshot came is gone',
+    edits: [
+      {
+        file: `${CLIENT}/shared-watch.ts`,
+        find: '      this.#snapshot?.add(change.key)\n',
+        replace: '',
+      },
+    ],
+    tests: [CLIENT_WATCHES],
+  },
+  {
+    name: 'a client that does not watch again',
+    harm: 'after a lost connection nothing is shown any more',
+    edits: [
+      {
+        file: `${CLIENT}/watches.ts`,
+        find: '      if (watch.isWatched) void this.#ask(watch, link)\n',
+        replace: '      if (watch.isWatched && this.#named === 0) void this.#ask(watch, link)\n',
+      },
+    ],
+    tests: [WATCHERS],
   },
   {
     name: 'unwatch that only says so',

@@ -3,11 +3,12 @@ const path = require('node:path')
 const { main, run } = require('./child.cjs')
 const { ROOT, ensureInstalled } = require('./install.cjs')
 
-function runTests(args) {
+/** Installs what is missing and runs the script, on the pinned Node. */
+function runScript(file, args) {
   main(async () => {
     const node = await ensureInstalled()
-    return run(node, [path.join(ROOT, 'scripts/run-tests.ts'), ...args], { cwd: ROOT, show: true })
+    return run(node, [path.join(ROOT, file), ...args], { cwd: ROOT, show: true })
   })
 }
 
-module.exports = { runTests }
+module.exports = { runScript }
