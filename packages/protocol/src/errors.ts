@@ -104,7 +104,7 @@ export const ERRORS = {
     status: 429,
     retryable: false,
     description:
-      'A socket follows as many keys as one socket may. Unsubscribe from some, or use the `update` event, which brings every key.',
+      'A socket follows as many keys, or has as many watches, as one socket may. End some, watch a prefix, or open another socket; classic sockets also get every key by the `update` event.',
   },
   OVERLOADED: {
     status: 503,
