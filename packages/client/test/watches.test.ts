@@ -64,6 +64,71 @@ test('a selection within one that is refused goes on by itself', async () => {
   expect(all.types.filter((type) => type === 'error')).toHaveLength(1)
 })
 
+test('what changes between the pages of a snapshot belongs to it', async () => {
+  const oracle = new LogOracle()
+  for (let n = 100; n < 300; n++) oracle.append({ op: 'put', key: `k${n}`, json: '1' })
+  const store = storeOf(oracle)
+  const server = await startLiveServer({
+    ...store,
+    async list(page) {
+      const answer = await store.list(page)
+      // Of keys whose page has gone out: one that is new, one that is gone.
+      if (page.after !== undefined && oracle.head === 200) {
+        server.hub.accept([
+          oracle.append({ op: 'put', key: 'k000', json: '2' }),
+          oracle.append({ op: 'delete', key: 'k100' }),
+        ])
+        // On their way before the page is.
+        await new Promise((resolve) => setTimeout(resolve, 50))
+      }
+      return answer
+    },
+  })
+  closing.push(() => server.close())
+  const watched = follow(connect(server.url), { prefix: 'k' })
+  await expect.poll(() => watched.types.at(-1)).toBe('current')
+  expect(oracle.head).toBe(202)
+  expect([watched.values.get('k000'), watched.values.has('k100'), watched.values.size]).toEqual([
+    2,
+    false,
+    200,
+  ])
+})
+
+test('a snapshot in place of what was missed: what it lacks is gone', async () => {
+  const oracle = new LogOracle()
+  for (const key of ['a', 'b', 'c']) oracle.append({ op: 'put', key, json: '1' })
+  const server = await start(oracle)
+  const proxy = await TcpProxy.start({ port: Number(new URL(server.url).port) })
+  closing.push(() => proxy.close())
+  const client = connect(`http://127.0.0.1:${proxy.port}`)
+  const watched = follow(client, { prefix: '' })
+  await expect.poll(() => watched.types.at(-1)).toBe('current')
+  // Behind the instance's back, which comes to a log that is cut: it begins again with everything.
+  oracle.append({ op: 'delete', key: 'b' })
+  oracle.append({ op: 'put', key: 'c', json: '2' })
+  oracle.compactedThrough = 4
+  await server.hub.catchUp()
+  await expect.poll(() => watched.values.size).toBe(2)
+  expect(watched.values).toEqual(new Map(Object.entries({ a: 1, c: 2 })))
+  await expect.poll(() => watched.types.at(-1)).toBe('current')
+  expect(watched.types).not.toContain('reset')
+  // And the client's own absence from such a log.
+  await proxy.refuse()
+  await expect.poll(() => client.state.name).not.toBe('live')
+  const changes = [
+    oracle.append({ op: 'delete', key: 'a' }),
+    oracle.append({ op: 'put', key: 'd', json: '3' }),
+  ]
+  server.hub.accept(changes)
+  for (let n = 0; n < 2_000; n++) server.hub.accept([oracle.append({ op: 'put', key: `e${n}`, json: '4' })])
+  oracle.compactedThrough = oracle.head
+  await proxy.listen()
+  await expect.poll(() => client.state.name, { timeout: 30_000 }).toBe('live')
+  expect(watched.types).toContain('reset')
+  expect([watched.values.size, watched.values.has('a'), watched.values.get('d')]).toEqual([2_002, false, 3])
+})
+
 test('an instance that is going away is left for another without a time offline', async () => {
   const oracle = new LogOracle()
   oracle.append({ op: 'put', key: 'a', json: '1' })

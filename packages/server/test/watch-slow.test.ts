@@ -151,20 +151,26 @@ test('of a snapshot a client that stops reading costs one page, and then it gets
 
 const LONG_NAME = 'x'.repeat(80)
 
-test.each<[string, number, (id: number) => readonly (string | Buffer)[]]>([
+test.each<[string, number, number, (id: number) => readonly (string | Buffer)[]]>([
   // Nothing is there to delete: a large answer for little work.
   [
     'writes',
+    300,
     1,
     (id) => [
       `2${id}["batch",{"writes":[${'{"op":"delete","key":"none"},'.repeat(4_999)}{"op":"delete","key":"none"}]}]`,
     ],
   ],
-  ['what nobody knows', 100, (id) => [`2${id}["${LONG_NAME}",{}]`]],
-  ['binary data', 100, (id) => [`51-${id}["${LONG_NAME}",{"_placeholder":true,"num":0}]`, Buffer.from([1])]],
+  ['what nobody knows', 300_000, 100, (id) => [`2${id}["${LONG_NAME}",{}]`]],
+  [
+    'binary data',
+    300_000,
+    100,
+    (id) => [`51-${id}["${LONG_NAME}",{"_placeholder":true,"num":0}]`, Buffer.from([1])],
+  ],
 ])(
   'a client that sends %s and does not read the answers is ended, and nobody else',
-  async (_, perTurn, event) => {
+  async (_, most, perTurn, event) => {
     const server = await start(storeOf(new LogOracle()))
     const [asking, other] = [await server.connect(), await server.connect()]
     const ended = new Promise((resolve) => asking.socket.once('disconnect', resolve))
@@ -172,6 +178,7 @@ test.each<[string, number, (id: number) => readonly (string | Buffer)[]]>([
     for (let id = 0; server.live.stats().sockets === 2; id++) {
       for (const packet of event(id)) asking.send(packet)
       if (id % perTurn === 0) await turn()
+      expect(id).toBeLessThan(most)
     }
     expect(server.live.stats()).toMatchObject({ sockets: 1, slow: 0 })
     expect(await other.ask('unwatch', { watch: 'none' })).toEqual({})
