@@ -16,6 +16,8 @@ const CLIENT = 'packages/client/src'
 const PROPERTY = 'packages/server/test/watch.property.test.ts'
 const SLOW = 'packages/server/test/watch-slow.test.ts'
 const CLIENT_WATCHES = 'packages/client/test/watches.test.ts'
+/** Real clients over a real server: what only shows between the two. */
+const WATCHERS = 'packages/server/test/watchers.test.ts'
 
 export const MUTATIONS: readonly Mutation[] = [
   {
@@ -245,6 +247,18 @@ export const MUTATIONS: readonly Mutation[] = [
       },
     ],
     tests: [CLIENT_WATCHES],
+  },
+  {
+    name: 'a client that does not watch again',
+    harm: 'after a lost connection nothing is shown any more',
+    edits: [
+      {
+        file: `${CLIENT}/watches.ts`,
+        find: '      if (watch.isWatched) void this.#ask(watch, link)\n',
+        replace: '      if (watch.isWatched && this.#named === 0) void this.#ask(watch, link)\n',
+      },
+    ],
+    tests: [WATCHERS],
   },
   {
     name: 'unwatch that only says so',

@@ -197,6 +197,15 @@ describe('TcpProxy', () => {
     await until(() => client.received.length === 51_000)
   })
 
+  test('where no WebSocket gets through, all else does', async () => {
+    proxy.refuseWebSockets()
+    const [plain, upgrading] = [open(), open()]
+    plain.send('GET / HTTP/1.1\r\n\r\n')
+    upgrading.send('GET / HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n')
+    await until(() => upgrading.closed && plain.received.length > 0)
+    expect(plain.closed).toBe(false)
+  })
+
   test('new connections are led elsewhere, those that are stay', async () => {
     const other = await startEcho()
     const before = open()

@@ -5,9 +5,9 @@ import { FENCE_RULES } from './fence.rules.ts'
 import { READ_RULES } from './reads.rules.ts'
 import { WATCH_RULES } from './watch.rules.ts'
 
-const SOURCES = [join(import.meta.dirname, '../../src'), join(import.meta.dirname, '../../../client/src')]
+const SOURCES = ['../../src', '../../../client/src'].map((folder) => join(import.meta.dirname, folder))
 const README = join(import.meta.dirname, 'README.md')
-const rules = Object.entries({ ...READ_RULES, ...WATCH_RULES, ...FENCE_RULES })
+const rules = Object.entries({ ...READ_RULES, ...FENCE_RULES, ...WATCH_RULES })
 
 /** Names behind `Rule:` or `Rules:` in the comments of the source. */
 function namedInSource(): Set<string> {

@@ -19,7 +19,7 @@ export class TcpProxy {
   #listener: Server
   readonly #links = new Set<Link>()
   readonly #stalled = new Set<Direction>()
-  readonly #pace: Pace = { delayMs: 0, bytesPerSecond: Number.POSITIVE_INFINITY }
+  readonly #state: LinkState = { delayMs: 0, bytesPerSecond: Number.POSITIVE_INFINITY, webSockets: true }
   #blackHoled = false
 
   static async start(target: { host?: string; port: number }): Promise<TcpProxy> {
@@ -75,12 +75,12 @@ export class TcpProxy {
 
   /** Everything takes this much longer, in each direction. */
   delay(delayMs: number): void {
-    this.#pace.delayMs = delayMs
+    this.#state.delayMs = delayMs
   }
 
   /** So many bytes a second go through in each direction of a connection, and not more. */
   throttle(bytesPerSecond: number): void {
-    this.#pace.bytesPerSecond = bytesPerSecond
+    this.#state.bytesPerSecond = bytesPerSecond
   }
 
   /** The receiver of this direction stops reading: buffers fill, then the sender is blocked. */
@@ -95,10 +95,15 @@ export class TcpProxy {
     this.#update()
   }
 
+  /** Requests for a WebSocket are reset, whatever happens later, as by a proxy that does not know them. */
+  refuseWebSockets(): void {
+    this.#state.webSockets = false
+  }
+
   /** A good link again: no delay, nothing stalled. What was held back arrives. */
   heal(): void {
-    this.#pace.delayMs = 0
-    this.#pace.bytesPerSecond = Number.POSITIVE_INFINITY
+    this.#state.delayMs = 0
+    this.#state.bytesPerSecond = Number.POSITIVE_INFINITY
     this.#stalled.clear()
     this.#blackHoled = false
     this.#update()
@@ -110,7 +115,7 @@ export class TcpProxy {
 
   #accept(): void {
     this.#listener.on('connection', (client) => {
-      const link = new Link(client, this.#target, this.#pace)
+      const link = new Link(client, this.#target, this.#state)
       this.#links.add(link)
       client.once('close', () => this.#links.delete(link))
       link.hold(this.#held(), this.#blackHoled)
@@ -127,25 +132,26 @@ export class TcpProxy {
 }
 
 /** Of all connections, as it is at the moment. */
-interface Pace {
+interface LinkState {
   delayMs: number
   bytesPerSecond: number
+  webSockets: boolean
 }
 
 /** One client's connection and the one made for it to the server; that one only when it is let through. */
 class Link {
   readonly #client: Socket
   readonly #target: { host: string; port: number }
-  readonly #pace: Readonly<Pace>
+  readonly #state: Readonly<LinkState>
   #pipes: Record<Direction, Pipe> | undefined
   #server: Socket | undefined
   #blackHoled = false
   #over = false
 
-  constructor(client: Socket, target: { host: string; port: number }, pace: Readonly<Pace>) {
+  constructor(client: Socket, target: { host: string; port: number }, state: Readonly<LinkState>) {
     this.#client = client
     this.#target = target
-    this.#pace = pace
+    this.#state = state
     this.#watch(client)
   }
 
@@ -172,9 +178,12 @@ class Link {
     this.#server = connect({ ...this.#target, allowHalfOpen: true })
     this.#watch(this.#server)
     this.#pipes = {
-      toServer: new Pipe(this.#client, this.#server, this.#pace),
-      toClient: new Pipe(this.#server, this.#client, this.#pace),
+      toServer: new Pipe(this.#client, this.#server, this.#state),
+      toClient: new Pipe(this.#server, this.#client, this.#state),
     }
+    this.#client.on('data', (chunk: Buffer) => {
+      if (!this.#state.webSockets && /\r\nupgrade: websocket/i.test(chunk.toString('latin1'))) this.reset()
+    })
   }
 
   /** A side that is gone takes the other with it, as soon as the network lets that be known. */
@@ -196,7 +205,7 @@ class Link {
 class Pipe {
   readonly #from: Socket
   readonly #to: Socket
-  readonly #pace: Readonly<Pace>
+  readonly #state: Readonly<LinkState>
   readonly #pending: { chunk: Buffer | null; cameMs: number; dueMs: number }[] = []
   #pendingBytes = 0
   #sentMs = 0
@@ -204,10 +213,10 @@ class Pipe {
   #draining = false
   #timer: NodeJS.Timeout | undefined
 
-  constructor(from: Socket, to: Socket, pace: Readonly<Pace>) {
+  constructor(from: Socket, to: Socket, state: Readonly<LinkState>) {
     this.#from = from
     this.#to = to
-    this.#pace = pace
+    this.#state = state
     from.on('data', (chunk) => this.#take(chunk as Buffer))
     from.on('end', () => this.#take(null))
     to.on('drain', () => {
@@ -228,7 +237,7 @@ class Pipe {
 
   #take(chunk: Buffer | null): void {
     const cameMs = performance.now()
-    this.#pending.push({ chunk, cameMs, dueMs: cameMs + this.#pace.delayMs })
+    this.#pending.push({ chunk, cameMs, dueMs: cameMs + this.#state.delayMs })
     this.#pendingBytes += chunk?.length ?? 0
     this.#move()
   }
@@ -239,7 +248,7 @@ class Pipe {
       const next = this.#pending[0]
       if (!next) break
       const bytes = next.chunk?.length ?? 0
-      const throughMs = Math.max(this.#sentMs, next.cameMs) + (bytes / this.#pace.bytesPerSecond) * 1_000
+      const throughMs = Math.max(this.#sentMs, next.cameMs) + (bytes / this.#state.bytesPerSecond) * 1_000
       const waitMs = Math.max(next.dueMs, throughMs) - performance.now()
       if (waitMs > 0) {
         this.#timer = setTimeout(() => this.#move(), waitMs)

@@ -34,29 +34,36 @@ type Random = () => number
 
 const pick = <T>(items: readonly T[], random: Random): T => items[Math.floor(random() * items.length)]!
 
-export async function runWatchers(field: Field): Promise<{ problems: string[]; figures: string }> {
+export function chooseSeed(): number {
   const seed = Number(process.env.WATCHERS_SEED ?? randomInt(2 ** 31))
+  console.log(`WATCHERS_SEED=${seed}`)
+  return seed
+}
+
+export async function runWatchers(
+  field: Field,
+  seed: number,
+): Promise<{ problems: string[]; figures: string }> {
   const seconds = Number(process.env.WATCHERS_SECONDS ?? 15)
-  console.log(`WATCHERS_SEED=${seed} WATCHERS_SECONDS=${seconds}`)
   let actors = 0
   const newRandom = () => seededRandom(seed + ++actors)
   const all = new AllShown(field.mayReset)
   const seats = await Promise.all(
-    Array.from({ length: CLIENTS }, (_, n) => Seat.take(`client ${n}`, field, all, newRandom())),
+    Array.from({ length: CLIENTS }, (_, n) => Seat.take(`client ${n}`, n % 3 > 0, field, all, newRandom())),
   )
   const end = new AbortController()
   try {
-    const acting = [
+    const acting = Promise.all([
       field.disturb(newRandom(), end.signal),
       ...Array.from({ length: WRITERS }, (_, n) => write(`w${n}`, field, seconds, newRandom(), end.signal)),
       ...seats.flatMap((seat) => [
         seat.spoilLink(newRandom(), end.signal),
         seat.beginAndEnd(newRandom(), end.signal),
       ]),
-    ]
-    await sleep(seconds * 1_000)
+    ])
+    await Promise.race([sleep(seconds * 1_000), acting])
     end.abort()
-    await Promise.all(acting)
+    await acting
     for (const seat of seats) seat.heal()
     // Nothing else tells a watcher that it is behind.
     await field.write(KEYS.slice(0, 5).map((key) => ({ op: 'put', key, value: `last of ${key}` })))
@@ -90,8 +97,17 @@ class Seat {
   connections = 0
   begun = 0
 
-  static async take(name: string, field: Field, all: AllShown, random: Random): Promise<Seat> {
-    return new Seat(name, field, all, await TcpProxy.start({ port: pick(field.ports, random) }))
+  static async take(
+    name: string,
+    webSockets: boolean,
+    field: Field,
+    all: AllShown,
+    random: Random,
+  ): Promise<Seat> {
+    const link = await TcpProxy.start({ port: pick(field.ports, random) })
+    // By long polling no more is on its way than one answer: the server is the one that waits.
+    if (!webSockets) link.refuseWebSockets()
+    return new Seat(name, field, all, link)
   }
 
   private constructor(name: string, field: Field, all: AllShown, link: TcpProxy) {
@@ -109,7 +125,7 @@ class Seat {
 
   async spoilLink(random: Random, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      await wait(random() * 1_500, signal)
+      await wait(random() * 1_000, signal)
       const dice = random()
       if (dice < 0.3) this.#link.cut()
       else if (dice < 0.5) {
@@ -118,8 +134,8 @@ class Seat {
         this.#link.cut()
       } else if (dice < 0.6) this.#link.stall('toClient')
       else if (dice < 0.65) this.#link.stall('toServer')
-      else if (dice < 0.75) this.#link.blackHole()
-      else if (dice < 0.8) this.#link.delay(random() * 100)
+      else if (dice < 0.7) this.#link.blackHole()
+      else if (dice < 0.85) this.#link.delay(random() * 200)
       else this.#link.throttle(50_000 + random() * 1_000_000)
       await wait(random() * 2_500, signal)
       // In the middle of what has to wait.
