@@ -15,8 +15,8 @@ const DEFAULT_CHANGES = 100
 const MAX_LOG_CHANGES = 5_000
 const MAX_CANDLES = 5_000
 const DEFAULT_CANDLES = 500
-/** The store reads a few thousand rows a slice, so that writes get their turn; after this many, a cursor. */
-const MAX_SLICES = 25
+/** The store reads a thousand rows a slice, so that writes get their turn; after this many, a cursor. */
+const MAX_SLICES = 100
 
 export function addHistoryRoutes(app: Express, context: HttpContext): void {
   const { config, store } = context

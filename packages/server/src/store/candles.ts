@@ -12,7 +12,8 @@ import type { Candle, CandleQuery, CandleResume } from './store.ts'
  * PostgreSQL's numeric does (`18.930`). Strings are looked at as they were written: decoding one with `\u0000` in it
  * fails the statement.
  */
-const ROWS_MAX = 4_000
+/** A key's changes lie scattered over a long log: each may cost a page that is read from disk, 20 µs. */
+const ROWS_MAX = 1_000
 
 /** Longer ones are not prices, and numeric has its limits. As stored a value may be compressed, so both are asked. */
 const DIGITS_MAX = 500

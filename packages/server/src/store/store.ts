@@ -170,7 +170,7 @@ export interface Store {
   }): Promise<{ head: number; keys: { key: string; revision: number }[] }>
   /** At most 1,000 changes, bounded in bytes as `list`. Asking for compacted revisions throws REVISION_COMPACTED. */
   history(query: HistoryQuery): Promise<{ changes: Change[]; more: boolean }>
-  /** One bounded slice: at most 20,000 rows are read. `resume` absent: finished. */
+  /** One bounded slice: at most 1,000 rows are read. `resume` absent: finished. */
   candles(query: CandleQuery): Promise<{ candles: Candle[]; resume?: CandleResume }>
   /**
    * Changes with a higher revision, ascending and without a gap, at most 5,000 and bounded in bytes (so: finished when
