@@ -10,7 +10,8 @@ import { openEmbedded } from '../src/store/embedded.ts'
 import { PostgresStore } from '../src/store/postgres.ts'
 import { useLiveApp } from './support/live-app.ts'
 import type { ShownWatch } from './support/live-client.ts'
-import { type LiveServer, startLiveServer } from './support/live-server.ts'
+import { type LiveServer, startLiveServer, storeOf } from './support/live-server.ts'
+import { LogOracle } from './support/log-oracle.ts'
 
 type Selection = Pick<WatchRequest, 'keys' | 'prefix'>
 
@@ -115,6 +116,48 @@ describe('resume', () => {
     await comeBack(watch, { keys: ['o/b', 'o/a', 'o/b'] })
     await expect.poll(() => watch.current).toBe(1)
   })
+})
+
+test('an instance that is stopping shows what it sees to the end, so that no cursor is ahead of what was shown', async () => {
+  const oracle = new LogOracle()
+  oracle.append({ op: 'put', key: 'a', json: '1' })
+  const server = await startLiveServer(storeOf(oracle))
+  const client = await server.connect()
+  const watch = await client.watch({ watch: 'w', prefix: '' })
+  await expect.poll(() => watch.snapshots).toBe(1)
+  server.live.close()
+  server.hub.accept([oracle.append({ op: 'put', key: 'a', json: '2' })])
+  await expect.poll(() => client.goingAway).toEqual({ withinMs: 2_000 })
+  await expect.poll(() => watch.values).toEqual({ a: 2 })
+  await server.close()
+})
+
+test('for watches whose socket has left the log is not read', async () => {
+  const oracle = new LogOracle()
+  for (let n = 0; n < 2_000; n++) oracle.append({ op: 'put', key: `k${n}`, json: '1' })
+  const { promise, resolve: answer } = Promise.withResolvers<void>()
+  let reads = 0
+  const store = storeOf(oracle)
+  const server = await startLiveServer({
+    ...store,
+    async changesSince(revision, limit) {
+      reads++
+      await promise
+      return store.changesSince(revision, limit)
+    },
+  })
+  const client = await server.connect()
+  const since = new CursorCodec('oracle.1', new PrefixSelection('k')).encode({ low: 1, high: 1 })
+  for (let n = 0; n < 50; n++) client.emit('watch', { watch: `${n}`, prefix: 'k', since })
+  await expect.poll(() => [server.live.stats().watches, reads]).toEqual([50, 1])
+  client.close()
+  await expect.poll(() => server.live.stats().watches).toBe(0)
+  answer()
+  const other = await server.connect()
+  const watch = await other.watch({ watch: 'w', prefix: 'k', since })
+  await expect.poll(() => watch.current).toBe(1)
+  expect(reads).toBe(2)
+  await server.close()
 })
 
 describe('a cursor that tells nothing here: a snapshot that is marked as a reset', () => {

@@ -43,7 +43,7 @@ export class LiveSockets {
   readonly #sockets = new Set<LiveSocket>()
   readonly #options: LiveOptions
   readonly #audience: WatchAudience<Watch>
-  readonly #stop: (() => void)[]
+  readonly #refreshing: NodeJS.Timeout
 
   constructor(options: LiveSocketsOptions) {
     const { hub, store, keyValue, audience, config, log, maxKeys = SELECTION_MAX_KEYS } = options
@@ -65,16 +65,13 @@ export class LiveSockets {
       log,
       onLeave: (socket) => this.#sockets.delete(socket),
     }
-    const refresh = setInterval(() => {
+    hub.listen((changes) => audience.deliver(changes))
+    hub.onJump(() => {
+      for (const watch of audience) watch.noteJump()
+    })
+    this.#refreshing = setInterval(() => {
       for (const watch of audience) watch.refreshCursor()
     }, CURSOR_REFRESH_MS)
-    this.#stop = [
-      hub.listen((changes) => audience.deliver(changes)),
-      hub.onJump(() => {
-        for (const watch of audience) watch.noteJump()
-      }),
-      () => clearInterval(refresh),
-    ]
   }
 
   serve(socket: Socket): void {
@@ -88,9 +85,12 @@ export class LiveSockets {
     return stats
   }
 
-  /** Tells everybody to go elsewhere; the connections are ended by their owner. */
+  /**
+   * Tells everybody to go elsewhere; the connections are ended by their owner. Until then changes go on to be delivered:
+   * a cursor covers whatever the Hub has seen.
+   */
   close(): void {
-    for (const stop of this.#stop) stop()
+    clearInterval(this.#refreshing)
     for (const socket of this.#sockets) socket.goingAway(GOING_AWAY_WITHIN_MS)
   }
 }

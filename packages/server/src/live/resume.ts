@@ -54,6 +54,8 @@ export async function resume(
   const known = fromTail(selection, low, hub)
   if (known) return { changes: known }
   await watch.turn()
+  // Or all of a socket that has left would be read for.
+  if (watch.isOver()) return { snapshot: 'shorter' }
   const through = hub.contiguous
   try {
     if (through - low > RESUME_MAX_CHANGES) {
