@@ -230,8 +230,8 @@ export const MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: `${CLIENT}/shared-watch.ts`,
-        find: '      if (seen.has(key)) continue\n',
-        replace: '      continue\n',
+        find: '    for (const [key, held] of this.#held) if (!seen.has(key)) this.#gone(held)\n',
+        replace: '',
       },
     ],
     tests: [CLIENT_WATCHES],
