@@ -102,9 +102,15 @@ export class CheckedWatcher {
     if (event.type !== 'put' && event.type !== 'delete') return
     const { type, key, revision, value } = event
     if (!this.#wants(key)) this.#note(`was shown ${key}`)
-    const before = this.#revisions.get(key) ?? 0
-    // The absence of a key has the revision of what it replaces.
+    // The absence of a key has the revision of what it replaces, or none if that was of before a reset (a loop is not told
+    // of those).
     const isAbsence = type === 'delete' && event.updatedAt === undefined
+    if (isAbsence && revision === 0) {
+      if (!this.#all.mayReset)
+        this.#note(`was told that ${key} is gone with a reset, though nothing happened to the store`)
+      this.#revisions.delete(key)
+    }
+    const before = this.#revisions.get(key) ?? 0
     if (revision < before || (revision === before && type === 'delete' && !isAbsence))
       this.#note(`was shown ${type} ${key} of ${revision} after that of ${before}`)
     if (type === 'put' && revision === before && !this.#values.has(key))
