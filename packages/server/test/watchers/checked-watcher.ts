@@ -118,6 +118,8 @@ export class CheckedWatcher {
     this.#revisions.set(key, revision)
     if (type === 'put') this.#values.set(key, { key, revision, value })
     else this.#values.delete(key)
+    // Where the log is cut nobody knows the own revision of an old delete any more: it has that of the head it was read at.
+    if (type === 'delete' && this.#all.mayReset) return
     if (isAbsence) this.#all.noteAbsence(key, revision, this.#name)
     else {
       const problem = this.#all.note(key, revision, value, this.#name)
