@@ -142,12 +142,19 @@ class Client {
     const since = this.#cursor === undefined ? undefined : codec.decode(this.#cursor)
     const { oracle } = this.#world
     const wasCut = since !== undefined && since.low < oracle.compactedThrough
+    // Then it begins again with everything, whether or not it could have told what has changed.
+    let hasJumped = false
+    const stopListening = sources.hub.onJump(() => {
+      hasJumped = true
+    })
     watch
       .start(since, ({ reset, resumed }) => {
+        stopListening()
         if (this.watch !== watch) return
         const isCut = since !== undefined && since.low < oracle.compactedThrough
         if (reset && !isCut) this.#note('was reset, but the log has all since its cursor')
-        if (!reset && !resumed && wasCut && sources.timeoutMs > 0) this.#note('was not told of the reset')
+        const mustReset = wasCut && !resumed && !hasJumped && sources.timeoutMs > 0
+        if (mustReset && !reset) this.#note('was not told of the reset')
         if (resumed) return
         this.#cursor = undefined
         this.#inSnapshot = new Set()
