@@ -11,6 +11,9 @@ export type Kind =
   | { type: 'choice'; choices: readonly string[] }
   | { type: 'origins' }
   | { type: 'url'; schemes: readonly string[] }
+  /** `host:port` separated by commas. */
+  | { type: 'brokers' }
+  | { type: 'topic' }
 
 export interface Option {
   name: string
@@ -18,8 +21,6 @@ export interface Option {
   /** As it would be written in the environment; undefined: unset. */
   default?: string
   description: string
-  /** Accepted, but this version does nothing with it: setting it warns. */
-  unused?: true
 }
 
 export interface Section {
@@ -53,6 +54,12 @@ export const SECTIONS: readonly Section[] = [
         kind: { type: 'origins' },
         description:
           'Web origins, separated by commas, whose pages may call besides the server’s own, e.g. `https://prices.example`. `*` is every origin. While listening on loopback only, pages served from loopback may call too, and the hosts named here are accepted in the `Host` header.',
+      },
+      {
+        name: 'STARTUP_TIMEOUT',
+        kind: { type: 'duration', minMs: 0, maxMs: 3_600_000 },
+        default: '60s',
+        description: 'How long a starting server waits for its database before it gives up.',
       },
       {
         name: 'SHUTDOWN_TIMEOUT',
@@ -170,42 +177,57 @@ export const SECTIONS: readonly Section[] = [
   {
     title: 'Redis and Kafka',
     intro:
-      'Accepted so that one `.env` serves every version. This version keeps cache and bus in the process and warns when they are set.',
+      'One instance needs neither. Several instances on one PostgreSQL need both: Redis shares the cache, the rate limits and the counts of watchers, Kafka brings each change to the other instances at once.',
     options: [
       {
         name: 'REDIS_URL',
         kind: { type: 'url', schemes: ['redis:', 'rediss:'] },
-        description: 'Redis to use.',
-        unused: true,
+        description:
+          'Redis to use: `redis://user:password@host:6379/0`, or `rediss://` for TLS. Not together with `REDIS_HOST`.',
       },
       {
         name: 'REDIS_HOST',
         kind: { type: 'text' },
-        description: 'Host of Redis, instead of `REDIS_URL`.',
-        unused: true,
+        description: 'Host of a Redis to use, as an alternative to `REDIS_URL`.',
       },
-      { name: 'REDIS_PORT', kind: count(1, 65_535), default: '6379', description: 'Its port.', unused: true },
-      { name: 'REDIS_PASSWORD', kind: { type: 'secret' }, description: 'Its password.', unused: true },
+      { name: 'REDIS_PORT', kind: count(1, 65_535), default: '6379', description: 'Its port.' },
+      { name: 'REDIS_PASSWORD', kind: { type: 'secret' }, description: 'Its password.' },
       {
         name: 'REDIS_TTL',
         kind: count(1, 31_536_000),
         default: '600',
-        description: 'Seconds a cached value lives.',
-        unused: true,
+        description: 'Seconds a value stays in Redis after it was last put there.',
       },
       {
         name: 'KAFKA_BROKERS',
-        kind: { type: 'text' },
-        description: 'Kafka brokers, `host:port` separated by commas.',
-        unused: true,
+        kind: { type: 'brokers' },
+        description: 'Kafka brokers to use, `host:port` separated by commas.',
       },
       {
         name: 'KAFKA_TOPIC',
-        kind: { type: 'text' },
+        kind: { type: 'topic' },
         default: 'data-events',
-        description: 'Topic of the changes.',
-        unused: true,
+        description: 'Topic of the changes; made when it is missing.',
       },
+      {
+        name: 'KAFKA_PARTITIONS',
+        kind: count(1, 1_000),
+        default: '3',
+        description: 'Partitions of the topic when it is made. A topic that exists is used as it is.',
+      },
+      {
+        name: 'KAFKA_SSL',
+        kind: { type: 'choice', choices: ['true', 'false'] },
+        default: 'false',
+        description: 'Whether the brokers are spoken to over TLS.',
+      },
+      {
+        name: 'KAFKA_SASL_MECHANISM',
+        kind: { type: 'choice', choices: ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512'] },
+        description: 'How to log in at the brokers; unset: no login.',
+      },
+      { name: 'KAFKA_SASL_USERNAME', kind: { type: 'text' }, description: 'The user to log in as.' },
+      { name: 'KAFKA_SASL_PASSWORD', kind: { type: 'secret' }, description: 'The password of that user.' },
     ],
   },
 ]

@@ -11,6 +11,10 @@ export interface Config {
   /** Set: that PostgreSQL. Unset: the embedded one in `dataDir`. */
   databaseUrl: string | undefined
   databasePoolSize: number
+  /** Unset: the cache is in this process. */
+  redis: RedisConfig | undefined
+  /** Unset: there are no other instances. */
+  kafka: KafkaConfig | undefined
   /** Origins besides the server's own that browsers may call from. */
   allowedOrigins: string[]
   keysLimit: number
@@ -22,8 +26,27 @@ export interface Config {
   maxBatchItems: number
   cacheMaxBytes: number
   tailMaxEntries: number
+  startupTimeoutMs: number
   shutdownTimeoutMs: number
   logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent'
+}
+
+export interface RedisConfig {
+  /** `redis:` or `rediss:`, with user and password where there are any. */
+  url: string
+  ttlSeconds: number
+}
+
+export interface KafkaConfig {
+  /** Each `host:port`. */
+  brokers: string[]
+  topic: string
+  /** Of the topic, when it has to be made. */
+  partitions: number
+  ssl: boolean
+  sasl:
+    | { mechanism: 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512'; username: string; password: string }
+    | undefined
 }
 
 /** Every mistake found, one a line, each naming the setting, its value and what to write instead. */
@@ -66,6 +89,16 @@ export function loadConfig(environment: Environment): { config: Config; warnings
   if (set('DATABASE_URL') && set('DB_HOST')) {
     problems.push('DATABASE_URL and DB_HOST are both set: keep the one that names the database you mean.')
   }
+  if (set('REDIS_URL') && set('REDIS_HOST')) {
+    problems.push('REDIS_URL and REDIS_HOST are both set: keep the one that names the Redis you mean.')
+  }
+  const sasl = ['KAFKA_SASL_MECHANISM', 'KAFKA_SASL_USERNAME', 'KAFKA_SASL_PASSWORD']
+  const missingSasl = sasl.filter((name) => !set(name))
+  if (missingSasl.length > 0 && missingSasl.length < sasl.length) {
+    problems.push(
+      `${sasl.join(', ')} go together: ${missingSasl.join(' and ')} ${missingSasl.length > 1 ? 'are' : 'is'} missing.`,
+    )
+  }
   if (problems.length > 0) throw new ConfigError(problems)
 
   const config: Config = {
@@ -74,6 +107,8 @@ export function loadConfig(environment: Environment): { config: Config; warnings
     dataDir: text('DATA_DIR')!,
     databaseUrl: text('DATABASE_URL') ?? databaseUrlOfParts(text, number),
     databasePoolSize: number('DB_POOL_SIZE'),
+    redis: redisConfig(text, number),
+    kafka: kafkaConfig(parsed),
     allowedOrigins: (parsed.get('ALLOWED_ORIGINS') as string[] | undefined) ?? [],
     keysLimit: number('KEYS_LIMIT'),
     historyMaxChanges: number('HISTORY_MAX_CHANGES'),
@@ -84,10 +119,11 @@ export function loadConfig(environment: Environment): { config: Config; warnings
     maxBatchItems: number('MAX_BATCH_ITEMS'),
     cacheMaxBytes: number('CACHE_MAX_BYTES'),
     tailMaxEntries: number('TAIL_MAX_ENTRIES'),
+    startupTimeoutMs: number('STARTUP_TIMEOUT'),
     shutdownTimeoutMs: number('SHUTDOWN_TIMEOUT'),
     logLevel: text('LOG_LEVEL') as Config['logLevel'],
   }
-  return { config, warnings: warningsOf(environment, set) }
+  return { config, warnings: warningsOf(environment, set, config) }
 }
 
 function databaseUrlOfParts(
@@ -99,8 +135,42 @@ function databaseUrlOfParts(
   const user = encodeURIComponent(text('DB_USER')!)
   const password = text('DB_PASSWORD')
   const account = password === undefined ? user : `${user}:${encodeURIComponent(password)}`
-  const address = host.includes(':') && !host.startsWith('[') ? `[${host}]` : host
-  return `postgres://${account}@${address}:${number('DB_PORT')}/${encodeURIComponent(text('DB_NAME')!)}`
+  return `postgres://${account}@${urlHost(host)}:${number('DB_PORT')}/${encodeURIComponent(text('DB_NAME')!)}`
+}
+
+function redisConfig(
+  text: (name: string) => string | undefined,
+  number: (name: string) => number,
+): RedisConfig | undefined {
+  const host = text('REDIS_HOST')
+  const password = text('REDIS_PASSWORD')
+  const account = password === undefined ? '' : `:${encodeURIComponent(password)}@`
+  const fromParts = host && `redis://${account}${urlHost(host)}:${number('REDIS_PORT')}`
+  const url = text('REDIS_URL') ?? fromParts
+  return url ? { url, ttlSeconds: number('REDIS_TTL') } : undefined
+}
+
+function kafkaConfig(parsed: ReadonlyMap<string, unknown>): KafkaConfig | undefined {
+  const brokers = parsed.get('KAFKA_BROKERS') as string[] | undefined
+  if (!brokers) return undefined
+  const mechanism = parsed.get('KAFKA_SASL_MECHANISM') as
+    | NonNullable<KafkaConfig['sasl']>['mechanism']
+    | undefined
+  return {
+    brokers,
+    topic: parsed.get('KAFKA_TOPIC') as string,
+    partitions: parsed.get('KAFKA_PARTITIONS') as number,
+    ssl: parsed.get('KAFKA_SSL') === 'true',
+    sasl: mechanism && {
+      mechanism,
+      username: parsed.get('KAFKA_SASL_USERNAME') as string,
+      password: parsed.get('KAFKA_SASL_PASSWORD') as string,
+    },
+  }
+}
+
+function urlHost(host: string): string {
+  return host.includes(':') && !host.startsWith('[') ? `[${host}]` : host
 }
 
 function parse(option: Option, text: string): string | number | string[] {
@@ -135,11 +205,28 @@ function parse(option: Option, text: string): string | number | string[] {
       if (!url || !kind.schemes.includes(url.protocol) || url.hostname === '') {
         // The value may hold a password: it is not shown.
         throw new Error(
-          `${name} is not a URL that starts with ${kind.schemes.map((scheme) => `${scheme}//`).join(' or ')} and names a host. Write ${kind.schemes[0]}//user:password@host:port/name, with special characters of the password percent-encoded, or leave it empty.`,
+          `${name} is not a URL that starts with ${kind.schemes.map((scheme) => `${scheme}//`).join(' or ')} and names a host. Write ${kind.schemes[0]}//user:password@host:port/${kind.schemes.includes('redis:') ? '0' : 'name'}, with special characters of the password percent-encoded, or leave it empty.`,
         )
       }
       return text
     }
+    case 'brokers': {
+      const brokers = text
+        .split(',')
+        .map((part) => part.trim())
+        .filter((part) => part !== '')
+      const wrong = brokers.find((broker) => !/^([^\s:/@[\]]+|\[[0-9a-f:.]+\]):\d{1,5}$/i.test(broker))
+      if (brokers.length === 0 || wrong !== undefined) {
+        throw mistake(option, wrong ?? text, 'host:port, several of them separated by commas')
+      }
+      return brokers
+    }
+    case 'topic':
+      // What Kafka allows.
+      if (!/^[\w.-]{1,249}$/.test(text) || text === '.' || text === '..') {
+        throw mistake(option, text, 'up to 249 letters, digits, dots, underscores and hyphens')
+      }
+      return text
     case 'origins':
       return text
         .split(',')
@@ -178,12 +265,21 @@ function parseDuration(text: string): number | undefined {
   return match ? Number(match[1]) * UNITS_MS[match[2]!]! : undefined
 }
 
-function warningsOf(environment: Environment, set: (name: string) => string | undefined): string[] {
+function warningsOf(
+  environment: Environment,
+  set: (name: string) => string | undefined,
+  config: Config,
+): string[] {
   const warnings: string[] = []
-  const unused = OPTIONS.filter(({ name, unused }) => unused && set(name)).map(({ name }) => name)
-  if (unused.length > 0) {
+  const cluster = [
+    { name: 'DATABASE_URL (or DB_HOST)', isSet: config.databaseUrl !== undefined },
+    { name: 'REDIS_URL (or REDIS_HOST)', isSet: config.redis !== undefined },
+    { name: 'KAFKA_BROKERS', isSet: config.kafka !== undefined },
+  ]
+  const missing = cluster.filter(({ isSet }) => !isSet).map(({ name }) => name)
+  if (missing.length > 0 && missing.length < cluster.length) {
     warnings.push(
-      `${unused.join(', ')}: set, but this version keeps the cache and the bus in the process and uses no Redis and no Kafka. Run one instance; remove these settings to silence this.`,
+      `${missing.join(' and ')} ${missing.length > 1 ? 'are' : 'is'} not set: enough for one instance. Several instances need a common PostgreSQL, Redis and Kafka; set ${missing.length > 1 ? 'them' : 'it'} before you start a second one.`,
     )
   }
   const parts = ['DB_USER', 'DB_PASSWORD', 'DB_NAME', 'DB_PORT'].filter((name) => set(name))

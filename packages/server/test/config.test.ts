@@ -24,6 +24,8 @@ describe('configuration', () => {
       dataDir: './data',
       databaseUrl: undefined,
       databasePoolSize: 10,
+      redis: undefined,
+      kafka: undefined,
       allowedOrigins: [],
       keysLimit: 100_000,
       historyMaxChanges: 100_000_000,
@@ -34,6 +36,7 @@ describe('configuration', () => {
       maxBatchItems: 5_000,
       cacheMaxBytes: 67_108_864,
       tailMaxEntries: 100_000,
+      startupTimeoutMs: 60_000,
       shutdownTimeoutMs: 10_000,
       logLevel: 'info',
     })
@@ -101,15 +104,58 @@ describe('configuration', () => {
     ['SHUTDOWN_TIMEOUT', '10 years'],
     ['DATABASE_URL', 'postgres://'],
     ['ALLOWED_ORIGINS', 'ftp://a.example'],
+    ['REDIS_URL', 'http://redis'],
+    ['KAFKA_BROKERS', 'kafka'],
+    ['KAFKA_BROKERS', 'one:9092,:9092'],
+    ['KAFKA_TOPIC', 'data events'],
+    ['KAFKA_SSL', 'yes'],
   ])('refused: %s=%s', (name, value) => {
     expect(problemsOf({ [name]: value })).toEqual([expect.stringContaining(name)])
   })
 
-  test('what does nothing yet, or was probably misspelt, is said', () => {
+  test('the classic names of Redis make its address', () => {
+    const redis = (more: Record<string, string>) => loadConfig({ REDIS_HOST: 'r', ...more }).config.redis
+    expect(redis({ REDIS_PASSWORD: '' })).toEqual({ url: 'redis://r:6379', ttlSeconds: 600 })
+    expect(redis({ REDIS_PASSWORD: 'p@:/', REDIS_PORT: '6380', REDIS_TTL: '5' })).toEqual({
+      url: 'redis://:p%40%3A%2F@r:6380',
+      ttlSeconds: 5,
+    })
+    expect(redis({ REDIS_HOST: '::1' })?.url).toBe('redis://[::1]:6379')
+    expect(loadConfig({ REDIS_URL: 'rediss://u:p@r:6379/2' }).config.redis?.url).toBe('rediss://u:p@r:6379/2')
+    expect(problemsOf({ REDIS_HOST: 'r', REDIS_URL: 'redis://r' })).toEqual([
+      expect.stringContaining('REDIS_URL and REDIS_HOST are both set'),
+    ])
+  })
+
+  test('Kafka: brokers, topic, and a login that is whole', () => {
+    const { kafka } = loadConfig({ KAFKA_BROKERS: 'one:9092, [::1]:9093' }).config
+    expect(kafka).toEqual({
+      brokers: ['one:9092', '[::1]:9093'],
+      topic: 'data-events',
+      partitions: 3,
+      ssl: false,
+      sasl: undefined,
+    })
+    const login = {
+      KAFKA_SASL_MECHANISM: 'SCRAM-SHA-256',
+      KAFKA_SASL_USERNAME: 'u',
+      KAFKA_SASL_PASSWORD: 'p',
+    }
+    expect(loadConfig({ KAFKA_BROKERS: 'k:9092', KAFKA_SSL: 'true', ...login }).config.kafka).toMatchObject({
+      ssl: true,
+      sasl: { mechanism: 'SCRAM-SHA-256', username: 'u', password: 'p' },
+    })
+    expect(problemsOf({ KAFKA_BROKERS: 'k:9092', KAFKA_SASL_USERNAME: 'u' })).toEqual([
+      expect.stringContaining('KAFKA_SASL_MECHANISM and KAFKA_SASL_PASSWORD are missing'),
+    ])
+  })
+
+  test('what several instances lack, or was probably misspelt, is said', () => {
     const warningsOf = (environment: Record<string, string>) => loadConfig(environment).warnings
     expect(warningsOf({ REDIS_HOST: 'r', KAFKA_BROKERS: 'k:9092', REDIS_PASSWORD: '' })).toEqual([
-      expect.stringMatching(/^REDIS_HOST, KAFKA_BROKERS: .*in the process/),
+      expect.stringMatching(/^DATABASE_URL \(or DB_HOST\) is not set: .*Several instances/),
     ])
+    expect(warningsOf({ DB_HOST: 'd', REDIS_HOST: 'r', KAFKA_BROKERS: 'k:9092' })).toEqual([])
     expect(warningsOf({ DB_PASSWORD: 'p', DB_USER: 'u' })).toEqual([expect.stringContaining('DB_HOST')])
     for (const [name, meant] of [
       ['DB_HOTS', 'DB_HOST'],

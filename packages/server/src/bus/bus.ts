@@ -7,5 +7,8 @@ import type { Change } from '../store/store.ts'
 export interface Bus {
   publish(changes: readonly Change[]): void
   subscribe(onChanges: (changes: readonly Change[]) => void): Promise<void>
+  /** Why it carries nothing at present, in words for an operator; null: it works. */
+  readonly problem: string | null
+  /** Sends what is waiting, for a bounded time. */
   close(): Promise<void>
 }

@@ -3,6 +3,7 @@ import type { Bus } from './bus.ts'
 
 /** Between the instances of one process; loses nothing. Subscribers get what one turn of the event loop published. */
 export class MemoryBus implements Bus {
+  readonly problem = null
   readonly #subscribers = new Set<(changes: readonly Change[]) => void>()
   #waiting: (readonly Change[])[] = []
   #closed = false

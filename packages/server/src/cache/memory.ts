@@ -13,6 +13,7 @@ const ITEM_OVERHEAD = 250
 
 /** Least recently used goes first. Answers in the same tick. */
 export class MemoryCache implements Cache {
+  readonly problem = null
   readonly #maxBytes: number
   readonly #nodes = new Map<string, Node>()
   readonly #order = new RecencyList<Node>()

@@ -245,6 +245,7 @@ class World {
 
 /** A memory cache that, when told so, gives a state that once was true instead. */
 class TruthfulCache implements Cache {
+  readonly problem = null
   readonly #memory = new MemoryCache({ maxBytes: 600 })
   readonly #world: World
 
@@ -275,6 +276,7 @@ class TruthfulCache implements Cache {
 
 /** Delivery is the test's own step. */
 class SilentBus implements Bus {
+  readonly problem = null
   publish(): void {}
   async subscribe(): Promise<void> {}
   async close(): Promise<void> {}
