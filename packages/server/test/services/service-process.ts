@@ -100,6 +100,11 @@ export class ServiceProcess {
     while (all.some(isAlive)) await sleep(POLL_MS)
   }
 
+  /** To the program itself, if it is not down. */
+  signal(signal: NodeJS.Signals): void {
+    if (this.#isRunning()) signalAll([this.#child!.pid!], signal)
+  }
+
   /** SIGSTOP to every process of it: connections stay open and nothing answers. */
   pause(): void {
     this.#signalAll('SIGSTOP')
