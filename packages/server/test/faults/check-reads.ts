@@ -28,7 +28,8 @@ export function checkInstance(
   const expected = new Map(entries.map((entry) => [entry.key, entry]))
   return [...answers].flatMap(([key, answer]) => {
     const entry = expected.get(key)
-    if (answer.value === entry?.value && (entry === undefined || answer.revision === entry.revision)) return []
+    if (answer.value === entry?.value && (entry === undefined || answer.revision === entry.revision))
+      return []
     return [`${name} reads ${key} as ${show(answer)}, the store has ${show(entry)}`]
   })
 }

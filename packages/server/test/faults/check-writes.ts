@@ -5,7 +5,13 @@
  *        -> was that right, with the key as it was just before?
  *   each write -> as often in the log as its answer allows, in the order in which writes were answered
  */
-import { isTimeOfWrite, type LatestEntry, type LoggedChange, timeOfWrite, type WriteRecord } from './records.ts'
+import {
+  isTimeOfWrite,
+  type LatestEntry,
+  type LoggedChange,
+  timeOfWrite,
+  type WriteRecord,
+} from './records.ts'
 
 /** A key between two changes. */
 interface KeyState {

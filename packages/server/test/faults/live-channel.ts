@@ -1,5 +1,5 @@
 import type { Agent } from 'node:http'
-import type { LiveClientEvents, LiveServerEvents, WriteRequest } from '@livekv/protocol'
+import type { LiveClientEvents, LiveServerEvents, WriteAnswer, WriteRequest } from '@livekv/protocol'
 import { io, type Socket } from 'socket.io-client'
 import { itemOf, refusal, type Try, type WriteChannel } from './write-channel.ts'
 
@@ -36,12 +36,14 @@ export class LiveChannel implements WriteChannel {
       const lost = () => end({ outcome: 'unknown', why: 'disconnected' })
       const timer = setTimeout(() => end({ outcome: 'unknown', why: 'no answer' }), ANSWER_TIMEOUT_MS)
       socket.on('disconnect', lost)
-      const [write] = writes
-      if (writes.length === 1 && !atomic && (write!.op === 'put' || write!.op === 'delete')) {
-        const { op, ...rest } = write!
-        socket.emit(op, rest as never, (answer) =>
-          end('error' in answer ? refusal(answer, 'live', 1) : { outcome: 'answered', items: [itemOf(answer)] }),
-        )
+      const { op, ...rest } = writes[0]!
+      if (writes.length === 1 && !atomic && (op === 'put' || op === 'delete')) {
+        const answered = (answer: WriteAnswer) =>
+          end(
+            'error' in answer ? refusal(answer, 'live', 1) : { outcome: 'answered', items: [itemOf(answer)] },
+          )
+        if (op === 'put') socket.emit(op, rest, answered)
+        else socket.emit(op, rest, answered)
       } else {
         socket.emit('batch', { writes: [...writes], ...(atomic && { atomic }) }, (answer) =>
           end(

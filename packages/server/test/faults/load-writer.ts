@@ -22,7 +22,6 @@ export interface WriterOptions {
   who: string
   channel: WriteChannel
   seed: number
-  perSecond: number
   /** ms since the run began. */
   now: () => number
   /** A number that no other write of the run has. */
@@ -57,8 +56,8 @@ export class LoadWriter {
     this.#options = options
   }
 
-  start(): void {
-    this.#running = this.#run()
+  start(perSecond: number): void {
+    this.#running = this.#run(perSecond)
   }
 
   /** No new ones. Resolves when all are settled, or after that time: what is open then stays unknown. */
@@ -76,8 +75,8 @@ export class LoadWriter {
     return this.#underWay.size
   }
 
-  async #run(): Promise<void> {
-    const { perSecond, seed } = this.#options
+  async #run(perSecond: number): Promise<void> {
+    const { seed } = this.#options
     while (!this.#stopping) {
       const random = seededRandom(seed + 7_919 * ++this.#orders)
       await sleep((2_000 * random()) / perSecond)
@@ -184,7 +183,18 @@ const EXPECTED = new Set([
   ...['UNREACHABLE', 'CLIENT_CLOSED', 'STORE_FAILED', 'OVERLOADED', 'SHUTTING_DOWN'],
 ])
 
-function requestOf({ n, who, op, key, value, by, ttlMs, ifRevision, timed, keyed }: WriteRecord): WriteRequest {
+function requestOf({
+  n,
+  who,
+  op,
+  key,
+  value,
+  by,
+  ttlMs,
+  ifRevision,
+  timed,
+  keyed,
+}: WriteRecord): WriteRequest {
   return {
     ...{ op, key },
     ...(value !== undefined && { value }),

@@ -42,7 +42,9 @@ export class Poller {
     const query = atLeast === undefined ? '' : `?atLeast=${atLeast}`
     const path = isClassic ? '/get/' : '/api/v1/entries/'
     const sentMs = now()
-    const answer = await client.send('GET', `${path}${encodeURIComponent(key)}${query}`).catch(() => undefined)
+    const answer = await client
+      .send('GET', `${path}${encodeURIComponent(key)}${query}`)
+      .catch(() => undefined)
     const { status, body } = answer ?? {}
     // The classic route does not tell the revision of an absence.
     if (status !== 200 && (status !== 404 || isClassic || body.code !== 'KEY_NOT_FOUND')) {

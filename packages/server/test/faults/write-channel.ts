@@ -30,7 +30,8 @@ export class HttpChannel implements WriteChannel {
   }
 
   async send(writes: readonly WriteRequest[], atomic: boolean): Promise<Try> {
-    const [method, path, body] = writes.length > 1 || atomic ? batchRequest(writes, atomic) : request(writes[0]!)
+    const [method, path, body] =
+      writes.length > 1 || atomic ? batchRequest(writes, atomic) : request(writes[0]!)
     try {
       const answer = await this.#client.send(method, path, body)
       if (answer.status !== 200) return refusal(answer.body, `${answer.status}`, writes.length)
@@ -62,7 +63,9 @@ function request({ op, key, ...rest }: WriteRequest): Request {
       // What has only a value goes the classic way.
       return Object.keys(rest).length === 1 ? ['POST', '/add', { key, ...rest }] : ['PUT', path, rest]
     case 'delete': {
-      const query = Object.entries(rest).map(([name, value]) => `${name}=${encodeURIComponent(String(value))}`)
+      const query = Object.entries(rest).map(
+        ([name, value]) => `${name}=${encodeURIComponent(String(value))}`,
+      )
       return ['DELETE', `${path}?${query.join('&')}`]
     }
     default:

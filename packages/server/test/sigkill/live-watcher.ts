@@ -3,8 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import {
   type Change,
   type ChangesFrame,
-  ERRORS,
   type Entry,
+  ERRORS,
   type ErrorBody,
   type LiveClientEvents,
   type LiveServerEvents,
@@ -128,7 +128,10 @@ export class LiveWatcher {
 
   /** What passes is tried again on the same connection. */
   #refused({ error, code }: ErrorBody, connection: number): void {
-    if (!ERRORS[code]?.retryable) return this.#note(error)
+    if (!ERRORS[code]?.retryable) {
+      this.#note(error)
+      return
+    }
     setTimeout(() => {
       if (this.#socket.connected && this.connects === connection) this.#watch()
     }, RETRY_WATCH_MS).unref()
@@ -204,6 +207,6 @@ export class LiveWatcher {
   }
 
   #note(problem: string): void {
-    this.problems.push(`${this} ${problem}, on connection ${this.connects}`)
+    this.problems.push(`${this} ${problem}, on connection ${this.connects}, ${new Date().toISOString()}`)
   }
 }

@@ -52,7 +52,9 @@ export class Watcher {
       this.events++
       const before = this.revisions.get(key) ?? 0
       if (revision < before)
-        this.problems.push(`${event} of ${key}: ${revision} after ${before}, on connection ${this.connects}`)
+        this.problems.push(
+          `${event} of ${key}: ${revision} after ${before}, on connection ${this.connects}, ${new Date().toISOString()}`,
+        )
       this.revisions.set(key, revision)
       const other = shown.get(revision)
       if (other === undefined) shown.set(revision, { key, value: value as string | number, revision })

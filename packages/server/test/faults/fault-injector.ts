@@ -1,0 +1,150 @@
+/** Makes one fault after the other real, and sees to it that each is over before the next. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { DatabaseReader } from './database.ts'
+import { type FaultCluster, TOPIC } from './fault-cluster.ts'
+import type { Instance } from './instance.ts'
+import type { Fault } from './schedule.ts'
+
+/** Written by the faults themselves; some watch it. */
+export const PROBE_KEY = 'g0/probe'
+const PROBE_TIMEOUT_MS = 5_000
+/** Longer, and a lost answer is only another delay. */
+const LONGEST_SILENCE_MS = 3_000
+
+export interface InjectorOptions {
+  cluster: FaultCluster
+  database: DatabaseReader
+  /** ms since the run began. */
+  now: () => number
+  /** Writes `PROBE_KEY` by way of this instance; resolves when that is answered, however. */
+  probe: (instance: number) => Promise<void>
+}
+
+export class FaultInjector {
+  /** What was done when, in words. */
+  readonly history: string[] = []
+  readonly counts = new Map<string, number>()
+  /** The log's head when the topic was last gone for certain: what came later has to be in it. */
+  topicSince = 0
+  readonly #options: InjectorOptions
+
+  constructor(options: InjectorOptions) {
+    this.#options = options
+  }
+
+  async inject(fault: Fault): Promise<void> {
+    const { holdMs, untilNextMs, ...what } = fault
+    const name = 'service' in fault ? `${fault.kind} ${fault.service}` : fault.kind
+    this.counts.set(name, (this.counts.get(name) ?? 0) + 1)
+    const beganMs = this.#options.now()
+    this.#note(`${JSON.stringify(what)} for ${holdMs} ms`)
+    await this.#perform(fault)
+    this.#note('  over')
+    for (const instance of this.#options.cluster.instances) await instance.ensureRunning()
+    await sleep(Math.max(0, beganMs + untilNextMs - this.#options.now()))
+  }
+
+  async #perform(fault: Fault): Promise<void> {
+    const { cluster, database } = this.#options
+    const { postgres, redis, kafka, nginx, instances } = cluster
+    const { holdMs } = fault
+    switch (fault.kind) {
+      case 'kill':
+        return this.#kill(instances[fault.instance]!, holdMs)
+      case 'pause':
+        instances[fault.instance]!.pause()
+        await sleep(holdMs)
+        return instances[fault.instance]!.resume()
+      case 'cut':
+      case 'refuse':
+      case 'blackHole':
+      case 'delay':
+        return this.#spoilLinks(fault)
+      case 'loseAnswers': {
+        const links = fault.instances.map((index) => cluster.links.postgres[index]!)
+        for (const link of links) link.stall('toClient')
+        await sleep(Math.min(holdMs, LONGEST_SILENCE_MS))
+        for (const link of links) link.cut()
+        for (const link of links) link.heal()
+        return
+      }
+      case 'flushRedis':
+        return redis.flush()
+      case 'restartRedis':
+        return redis.restart()
+      case 'killRedis':
+        await redis.kill()
+        await sleep(holdMs)
+        return redis.start()
+      case 'restartKafka':
+        return kafka.restart()
+      case 'killKafka':
+        await kafka.kill()
+        await sleep(holdMs)
+        return kafka.start()
+      case 'deleteTopic':
+        await kafka.deleteTopic(TOPIC)
+        this.topicSince = await database.head()
+        return
+      case 'restartPostgres':
+        return postgres.restart(fault.mode)
+      case 'killUnpublished':
+        return this.#killUnpublished(fault)
+      case 'reloadNginx':
+        return nginx.reload()
+      case 'rollingRestart':
+        for (const instance of instances) {
+          await instance.shutDown()
+          await instance.start()
+        }
+    }
+  }
+
+  async #kill(instance: Instance, downMs: number): Promise<void> {
+    await instance.kill()
+    await sleep(downMs)
+    await instance.start()
+  }
+
+  async #spoilLinks(fault: Extract<Fault, { service: unknown }>): Promise<void> {
+    const links = fault.instances.map((index) => this.#options.cluster.links[fault.service][index]!)
+    for (const link of links) {
+      if (fault.kind === 'delay') link.delay(fault.delayMs)
+      else if (fault.kind === 'blackHole') link.blackHole()
+      else if (fault.kind === 'refuse') await link.refuse()
+      else link.cut()
+    }
+    await sleep(fault.holdMs)
+    for (const link of links) {
+      await link.listen()
+      // Else what was held back arrives, late.
+      if (fault.holdMs % 2 === 0) link.cut()
+      link.heal()
+    }
+  }
+
+  async #killUnpublished(fault: Extract<Fault, { kind: 'killUnpublished' }>): Promise<void> {
+    const { cluster, database, probe } = this.#options
+    const instance = cluster.instances[fault.instance]!
+    const link = cluster.links.kafka[fault.instance]!
+    if (fault.atCommit) {
+      const committed = database.waitForChange(PROBE_KEY, await database.head(), PROBE_TIMEOUT_MS)
+      const answered = probe(fault.instance)
+      await committed
+      await instance.kill()
+      await answered
+    } else {
+      link.blackHole()
+      await probe(fault.instance)
+      await instance.kill()
+      link.cut()
+      link.heal()
+    }
+    await sleep(fault.holdMs)
+    await instance.start()
+  }
+
+  #note(text: string): void {
+    this.history.push(`${(this.#options.now() / 1_000).toFixed(3)} s  ${text}`)
+  }
+}
