@@ -8,7 +8,9 @@ import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { LiveKVError } from '@livekv/protocol'
+import { KafkaBus } from './bus/kafka.ts'
 import { MemoryBus } from './bus/memory.ts'
+import { Republisher } from './bus/republisher.ts'
 import { MemoryCache } from './cache/memory.ts'
 import type { Config } from './config.ts'
 import { Expiry } from './expiry.ts'
@@ -46,6 +48,7 @@ export class StartError extends Error {
 }
 
 export async function createApp(config: Config, log: Log = createLog(config)): Promise<App> {
+  const instance = randomUUID()
   const { promise: failed, resolve: fail } = Promise.withResolvers<LiveKVError>()
   const health: Health = { problem: null, contiguous: null }
   const store = await openStore(config, log)
@@ -75,12 +78,19 @@ export async function createApp(config: Config, log: Log = createLog(config)): P
     running.push(() => hub.close())
     const recentKeys = new RecentKeys({ store, hub, limit: config.keysLimit, log })
     running.push(() => recentKeys.close())
-    const bus = new MemoryBus()
+    const kafka =
+      config.kafka && new KafkaBus({ config: config.kafka, instance, storeId: store.info.storeId, log })
+    const bus = kafka ?? new MemoryBus()
     running.push(() => bus.close())
     const cache = new MemoryCache({ maxBytes: config.cacheMaxBytes })
     running.push(() => cache.close())
     await hub.start()
     await bus.subscribe((changes) => hub.accept(changes))
+    if (kafka) {
+      const republisher = new Republisher({ bus: kafka, mark: store.mark, store, instance, log })
+      republisher.start()
+      running.push(() => republisher.close())
+    }
     recentKeys.start()
     const keyValue = new KeyValue({ store, hub, cache, bus, recentKeys })
     running.push(() => keyValue.close())
@@ -96,7 +106,7 @@ export async function createApp(config: Config, log: Log = createLog(config)): P
       store,
       origins,
       etags: new ETags(store.info.storeId),
-      instance: randomUUID(),
+      instance,
       health: () => ({ ...health, contiguous: hub.contiguous }),
     })
     const sockets = attachSockets(server, {
