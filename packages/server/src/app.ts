@@ -8,8 +8,11 @@ import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { LiveKVError } from '@livekv/protocol'
+import { KafkaBus } from './bus/kafka.ts'
 import { MemoryBus } from './bus/memory.ts'
+import { Republisher } from './bus/republisher.ts'
 import { MemoryCache } from './cache/memory.ts'
+import { RedisCache } from './cache/redis.ts'
 import type { Config } from './config.ts'
 import { Expiry } from './expiry.ts'
 import type { Health } from './http/context.ts'
@@ -27,6 +30,7 @@ import { Tail } from './live/tail.ts'
 import type { Watch } from './live/watch.ts'
 import { WatchAudience } from './live/watch-audience.ts'
 import { createLog, type Log } from './log.ts'
+import { RedisConnection } from './redis/redis-connection.ts'
 import { openStore } from './store/open-store.ts'
 
 export interface App {
@@ -46,6 +50,7 @@ export class StartError extends Error {
 }
 
 export async function createApp(config: Config, log: Log = createLog(config)): Promise<App> {
+  const instance = randomUUID()
   const { promise: failed, resolve: fail } = Promise.withResolvers<LiveKVError>()
   const health: Health = { problem: null, contiguous: null }
   const store = await openStore(config, log)
@@ -75,12 +80,25 @@ export async function createApp(config: Config, log: Log = createLog(config)): P
     running.push(() => hub.close())
     const recentKeys = new RecentKeys({ store, hub, limit: config.keysLimit, log })
     running.push(() => recentKeys.close())
-    const bus = new MemoryBus()
+    const kafka =
+      config.kafka && new KafkaBus({ config: config.kafka, instance, storeId: store.info.storeId, log })
+    const bus = kafka ?? new MemoryBus()
     running.push(() => bus.close())
-    const cache = new MemoryCache({ maxBytes: config.cacheMaxBytes })
+    const redis = config.redis && new RedisConnection({ url: config.redis.url, name: 'commands', log })
+    if (redis) running.push(() => redis.close())
+    await redis?.start()
+    const cache =
+      redis && config.redis
+        ? new RedisCache({ redis, storeId: store.info.storeId, ttlSeconds: config.redis.ttlSeconds })
+        : new MemoryCache({ maxBytes: config.cacheMaxBytes })
     running.push(() => cache.close())
     await hub.start()
     await bus.subscribe((changes) => hub.accept(changes))
+    if (kafka) {
+      const republisher = new Republisher({ bus: kafka, mark: store.mark, store, instance, log })
+      republisher.start()
+      running.push(() => republisher.close())
+    }
     recentKeys.start()
     const keyValue = new KeyValue({ store, hub, cache, bus, recentKeys })
     running.push(() => keyValue.close())
@@ -96,7 +114,7 @@ export async function createApp(config: Config, log: Log = createLog(config)): P
       store,
       origins,
       etags: new ETags(store.info.storeId),
-      instance: randomUUID(),
+      instance,
       health: () => ({ ...health, contiguous: hub.contiguous }),
     })
     const sockets = attachSockets(server, {
