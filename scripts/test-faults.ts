@@ -31,8 +31,10 @@ async function run(args: string[]): Promise<{ code: number }> {
     Number(values.minutes),
     Number(values.rate),
   ]
-  for (const unprovided of provision(CACHE)) console.log(`${unprovided.name}: ${unprovided.why}`)
-  console.log(`npm run test:faults -- --seed ${seed} --faults ${faults} --minutes ${minutes} --rate ${writesPerSecond}`)
+  for (const unprovided of await provision(CACHE)) console.log(`${unprovided.name}: ${unprovided.why}`)
+  console.log(
+    `npm run test:faults -- --seed ${seed} --faults ${faults} --minutes ${minutes} --rate ${writesPerSecond}`,
+  )
   const meanMs = (minutes * 60_000) / faults
   const { violations, figures, logFolder } = await runFaults({
     ...{ seed, faults, meanMs, writesPerSecond },
@@ -40,6 +42,8 @@ async function run(args: string[]): Promise<{ code: number }> {
   })
   for (const line of figures) console.log(line)
   for (const violation of violations.slice(0, SHOWN_VIOLATIONS)) console.log(`VIOLATION ${violation}`)
-  console.log(`${violations.length} violations${logFolder ? `; the instances' logs are in ${logFolder}` : ''}`)
+  console.log(
+    `${violations.length} violations${logFolder ? `; the instances' logs are in ${logFolder}` : ''}`,
+  )
   return { code: violations.length === 0 ? 0 : 1 }
 }

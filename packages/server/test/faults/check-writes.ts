@@ -24,6 +24,8 @@ interface KeyState {
 const ABSENT: KeyState = { revision: 0, value: undefined, expiresAtMs: undefined }
 /** Times of the database are finer than ours. */
 const ROUNDING_MS = 1
+/** So long after its time an entry may still be there. */
+const EXPIRY_MS = 1_000
 
 export function checkWrites(log: readonly LoggedChange[], writes: readonly WriteRecord[]): string[] {
   const problems = checkRevisions(log)
@@ -55,7 +57,7 @@ export function checkEntries(
     latest.delete(key)
     if (change?.revision !== revision || change.value !== value)
       problems.push(`entry ${key} is ${value} of ${revision}, the last change of the log ${show(change)}`)
-    if (expiresAtMs !== undefined && expiresAtMs < readAtMs)
+    if (expiresAtMs !== undefined && expiresAtMs + EXPIRY_MS < readAtMs)
       problems.push(`entry ${key} of ${revision} expired ${readAtMs - expiresAtMs} ms ago and is still there`)
   }
   for (const change of latest.values())

@@ -4,6 +4,7 @@ import { type Item, itemOf, refusal, type Try, type WriteChannel } from './write
 
 /** The client library, which sends again by itself until a write is decided: of what it says nothing is sent again here. */
 export class ClientChannel implements WriteChannel {
+  readonly isAtomicKnown = false
   readonly #client: Client
 
   constructor(client: Client) {

@@ -7,6 +7,7 @@ const ANSWER_TIMEOUT_MS = 6_000
 
 /** Over a socket of the live protocol that connects again by itself. */
 export class LiveChannel implements WriteChannel {
+  readonly isAtomicKnown = true
   readonly #socket: Socket<LiveServerEvents, LiveClientEvents>
   connects = 0
 

@@ -134,7 +134,7 @@ export class LoadWriter {
     const keyed = random() < 0.6
     const givesUp = random() < 0.3
     if (dice < 0.85) return { records: [this.#single(dice, keyed, random)], keyed, atomic: false, givesUp }
-    const atomic = random() < 0.5
+    const atomic = this.#options.channel.isAtomicKnown && random() < 0.5
     const group = this.#options.number()
     const records = Array.from({ length: 2 + Math.floor(random() * MAX_BATCH) }, () => {
       const record = atomic ? this.#put(keyed, random) : this.#single(random(), keyed, random)

@@ -16,6 +16,8 @@ export type Try =
   | { outcome: 'unknown'; why: string }
 
 export interface WriteChannel {
+  /** Whether it takes batches that are applied whole or not at all. */
+  readonly isAtomicKnown: boolean
   /** Several, or one; without `atomic` each by itself. Never rejects. */
   send(writes: readonly WriteRequest[], atomic: boolean): Promise<Try>
   close(): void
@@ -23,6 +25,7 @@ export interface WriteChannel {
 
 /** Over HTTP, each kind of write by its own route. */
 export class HttpChannel implements WriteChannel {
+  readonly isAtomicKnown = true
   readonly #client: HttpClient
 
   constructor(client: HttpClient) {
