@@ -82,10 +82,16 @@ export async function createApp(config: Config, log: Log = createLog(config)): P
     const redis = config.redis && new RedisConnection({ url: config.redis.url, name: 'commands', log })
     if (redis) running.push(() => redis.close())
     await redis?.start()
+    const maxBytes = config.cacheMaxBytes
     const cache =
       redis && config.redis
-        ? new RedisCache({ redis, storeId: store.info.storeId, ttlSeconds: config.redis.ttlSeconds })
-        : new MemoryCache({ maxBytes: config.cacheMaxBytes })
+        ? new RedisCache({
+            redis,
+            storeId: store.info.storeId,
+            ttlSeconds: config.redis.ttlSeconds,
+            maxBytes,
+          })
+        : new MemoryCache({ maxBytes })
     running.push(() => cache.close())
     await hub.start()
     await bus.subscribe((changes) => hub.accept(changes))
