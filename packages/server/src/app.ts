@@ -10,6 +10,7 @@ import type { AddressInfo } from 'node:net'
 import { LiveKVError } from '@livekv/protocol'
 import { MemoryBus } from './bus/memory.ts'
 import { MemoryCache } from './cache/memory.ts'
+import { RedisCache } from './cache/redis.ts'
 import type { Config } from './config.ts'
 import { Expiry } from './expiry.ts'
 import type { Health } from './http/context.ts'
@@ -27,6 +28,7 @@ import { Tail } from './live/tail.ts'
 import type { Watch } from './live/watch.ts'
 import { WatchAudience } from './live/watch-audience.ts'
 import { createLog, type Log } from './log.ts'
+import { RedisConnection } from './redis/redis-connection.ts'
 import { openStore } from './store/open-store.ts'
 
 export interface App {
@@ -77,7 +79,19 @@ export async function createApp(config: Config, log: Log = createLog(config)): P
     running.push(() => recentKeys.close())
     const bus = new MemoryBus()
     running.push(() => bus.close())
-    const cache = new MemoryCache({ maxBytes: config.cacheMaxBytes })
+    const redis = config.redis && new RedisConnection({ url: config.redis.url, name: 'commands', log })
+    if (redis) running.push(() => redis.close())
+    await redis?.start()
+    const maxBytes = config.cacheMaxBytes
+    const cache =
+      redis && config.redis
+        ? new RedisCache({
+            redis,
+            storeId: store.info.storeId,
+            ttlSeconds: config.redis.ttlSeconds,
+            maxBytes,
+          })
+        : new MemoryCache({ maxBytes })
     running.push(() => cache.close())
     await hub.start()
     await bus.subscribe((changes) => hub.accept(changes))
