@@ -8,7 +8,9 @@ import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { LiveKVError } from '@livekv/protocol'
+import { KafkaBus } from './bus/kafka.ts'
 import { MemoryBus } from './bus/memory.ts'
+import { Republisher } from './bus/republisher.ts'
 import { MemoryCache } from './cache/memory.ts'
 import { RedisCache } from './cache/redis.ts'
 import type { Config } from './config.ts'
@@ -48,6 +50,7 @@ export class StartError extends Error {
 }
 
 export async function createApp(config: Config, log: Log = createLog(config)): Promise<App> {
+  const instance = randomUUID()
   const { promise: failed, resolve: fail } = Promise.withResolvers<LiveKVError>()
   const health: Health = { problem: null, contiguous: null }
   const store = await openStore(config, log)
@@ -77,7 +80,9 @@ export async function createApp(config: Config, log: Log = createLog(config)): P
     running.push(() => hub.close())
     const recentKeys = new RecentKeys({ store, hub, limit: config.keysLimit, log })
     running.push(() => recentKeys.close())
-    const bus = new MemoryBus()
+    const kafka =
+      config.kafka && new KafkaBus({ config: config.kafka, instance, storeId: store.info.storeId, log })
+    const bus = kafka ?? new MemoryBus()
     running.push(() => bus.close())
     const redis = config.redis && new RedisConnection({ url: config.redis.url, name: 'commands', log })
     if (redis) running.push(() => redis.close())
@@ -95,6 +100,11 @@ export async function createApp(config: Config, log: Log = createLog(config)): P
     running.push(() => cache.close())
     await hub.start()
     await bus.subscribe((changes) => hub.accept(changes))
+    if (kafka) {
+      const republisher = new Republisher({ bus: kafka, mark: store.mark, store, instance, log })
+      republisher.start()
+      running.push(() => republisher.close())
+    }
     recentKeys.start()
     const keyValue = new KeyValue({ store, hub, cache, bus, recentKeys })
     running.push(() => keyValue.close())
@@ -110,7 +120,7 @@ export async function createApp(config: Config, log: Log = createLog(config)): P
       store,
       origins,
       etags: new ETags(store.info.storeId),
-      instance: randomUUID(),
+      instance,
       health: () => ({ ...health, contiguous: hub.contiguous }),
     })
     const sockets = attachSockets(server, {
