@@ -19,6 +19,9 @@ import { Origins } from './http/origins.ts'
 import { createHttpServer } from './http/server.ts'
 import { stopServer } from './http/stop-server.ts'
 import { KeyValue } from './key-value.ts'
+import { MemoryCounter } from './limits/memory.ts'
+import { WINDOW_SECONDS } from './limits/rate-limit.ts'
+import { RateLimits } from './limits/rate-limits.ts'
 import { Hub } from './live/hub.ts'
 import { LiveSockets } from './live/live-sockets.ts'
 import { RecentKeys } from './live/recent-keys.ts'
@@ -88,6 +91,11 @@ export async function createApp(config: Config, log: Log = createLog(config)): P
     expiry.start()
     running.push(() => expiry.close())
 
+    const limits = new RateLimits({
+      config,
+      counter: () => new MemoryCounter({ windowSeconds: WINDOW_SECONDS }),
+      log,
+    })
     const origins = new Origins(config)
     const server = createHttpServer({
       config,
@@ -95,6 +103,7 @@ export async function createApp(config: Config, log: Log = createLog(config)): P
       keyValue,
       store,
       origins,
+      limits,
       etags: new ETags(store.info.storeId),
       instance: randomUUID(),
       health: () => ({ ...health, contiguous: hub.contiguous }),
@@ -102,6 +111,7 @@ export async function createApp(config: Config, log: Log = createLog(config)): P
     const sockets = attachSockets(server, {
       feed: hub,
       keyValue,
+      limits,
       live: new LiveSockets({ hub, store, keyValue, audience, config, log }),
       maxBodyBytes: config.maxBodyBytes,
       refusal: (request) => origins.refusal(request),
