@@ -22,6 +22,7 @@ import { KeyValue } from './key-value.ts'
 import { MemoryCounter } from './limits/memory.ts'
 import { WINDOW_SECONDS } from './limits/rate-limit.ts'
 import { RateLimits } from './limits/rate-limits.ts'
+import { RedisCounter } from './limits/redis.ts'
 import { Hub } from './live/hub.ts'
 import { LiveSockets } from './live/live-sockets.ts'
 import { RecentKeys } from './live/recent-keys.ts'
@@ -30,6 +31,7 @@ import { Tail } from './live/tail.ts'
 import type { Watch } from './live/watch.ts'
 import { WatchAudience } from './live/watch-audience.ts'
 import { createLog, type Log } from './log.ts'
+import { RedisConnection } from './redis/redis-connection.ts'
 import { openStore } from './store/open-store.ts'
 
 export interface App {
@@ -91,9 +93,19 @@ export async function createApp(config: Config, log: Log = createLog(config)): P
     expiry.start()
     running.push(() => expiry.close())
 
+    const redis = config.redis && new RedisConnection({ url: config.redis.url, name: 'limits', log })
+    if (redis) running.push(() => redis.close())
+    await redis?.start()
     const limits = new RateLimits({
       config,
-      counter: () => new MemoryCounter({ windowSeconds: WINDOW_SECONDS }),
+      counter: (kind) =>
+        redis
+          ? new RedisCounter({
+              redis,
+              keyPrefix: `livekv:${store.info.storeId}:limit:${kind}`,
+              windowSeconds: WINDOW_SECONDS,
+            })
+          : new MemoryCounter({ windowSeconds: WINDOW_SECONDS }),
       log,
     })
     const origins = new Origins(config)
