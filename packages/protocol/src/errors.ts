@@ -110,7 +110,7 @@ export const ERRORS = {
     status: 429,
     retryable: true,
     description:
-      'This client address has used up what it may write or read in 10 s (`RATE_LIMIT_WRITES`, `RATE_LIMIT_READS`); nothing of the request was done. Try again after `retryAfterSeconds`, and more slowly. Behind a proxy see `TRUST_PROXY`.',
+      'This client address has used up what it may write or read in a window (`RATE_LIMIT_WRITES`, `RATE_LIMIT_READS`); nothing of the request was done. Try again after `retryAfterSeconds`, and more slowly. Behind a proxy see `TRUST_PROXY`.',
   },
   OVERLOADED: {
     status: 503,

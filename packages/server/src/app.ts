@@ -20,7 +20,6 @@ import { createHttpServer } from './http/server.ts'
 import { stopServer } from './http/stop-server.ts'
 import { KeyValue } from './key-value.ts'
 import { MemoryCounter } from './limits/memory.ts'
-import { WINDOW_SECONDS } from './limits/rate-limit.ts'
 import { RateLimits } from './limits/rate-limits.ts'
 import { RedisCounter } from './limits/redis.ts'
 import { Hub } from './live/hub.ts'
@@ -96,6 +95,7 @@ export async function createApp(config: Config, log: Log = createLog(config)): P
     const redis = config.redis && new RedisConnection({ url: config.redis.url, name: 'limits', log })
     if (redis) running.push(() => redis.close())
     await redis?.start()
+    const windowSeconds = config.rateLimitWindowSeconds
     const limits = new RateLimits({
       config,
       counter: (kind) =>
@@ -103,9 +103,9 @@ export async function createApp(config: Config, log: Log = createLog(config)): P
           ? new RedisCounter({
               redis,
               keyPrefix: `livekv:${store.info.storeId}:limit:${kind}`,
-              windowSeconds: WINDOW_SECONDS,
+              windowSeconds,
             })
-          : new MemoryCounter({ windowSeconds: WINDOW_SECONDS }),
+          : new MemoryCounter({ windowSeconds }),
       log,
     })
     const origins = new Origins(config)

@@ -143,7 +143,7 @@ export const SECTIONS: readonly Section[] = [
         kind: count(0, 1_000_000_000),
         default: '2000000',
         description:
-          'Writes that one client address may make in 10 s, on all instances together; each item of a batch is one. Past it the answer is 429 `RATE_LIMITED`. 0: no limit. The default is twice what the benchmarks write and stops only what has gone wild; for clients you do not know, a few hundred are plenty.',
+          'Writes that one client address may make in a window (`RATE_LIMIT_WINDOW`), on all instances together; each item of a batch is one. Past it the answer is 429 `RATE_LIMITED`. 0: no limit. The default is twice what the benchmarks write and stops only what has gone wild; for clients you do not know, a few hundred are plenty.',
       },
       {
         name: 'RATE_LIMIT_READS',
@@ -151,6 +151,13 @@ export const SECTIONS: readonly Section[] = [
         default: '2000000',
         description:
           'The same for reads: requests for values, keys and history, and watches that begin. What watchers are told is not counted. For clients you do not know, a few thousand are plenty.',
+      },
+      {
+        name: 'RATE_LIMIT_WINDOW',
+        kind: { type: 'duration', minMs: 1_000, maxMs: 86_400_000 },
+        default: '10s',
+        description:
+          'How long such a window is, from its first request on, in whole seconds. The same on all instances.',
       },
       {
         name: 'KEYS_LIMIT',

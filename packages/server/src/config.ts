@@ -23,6 +23,7 @@ export interface Config {
   /** Per client address in a window; 0: no limit. */
   rateLimitWrites: number
   rateLimitReads: number
+  rateLimitWindowSeconds: number
   keysLimit: number
   historyMaxChanges: number
   historyRetentionMs: number | undefined
@@ -119,6 +120,7 @@ export function loadConfig(environment: Environment): { config: Config; warnings
     trustProxy: (parsed.get('TRUST_PROXY') as string[] | undefined) ?? [],
     rateLimitWrites: number('RATE_LIMIT_WRITES'),
     rateLimitReads: number('RATE_LIMIT_READS'),
+    rateLimitWindowSeconds: Math.round(number('RATE_LIMIT_WINDOW') / 1_000),
     keysLimit: number('KEYS_LIMIT'),
     historyMaxChanges: number('HISTORY_MAX_CHANGES'),
     historyRetentionMs: parsed.get('HISTORY_RETENTION') as number | undefined,

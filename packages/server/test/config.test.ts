@@ -30,6 +30,7 @@ describe('configuration', () => {
       trustProxy: [],
       rateLimitWrites: 2_000_000,
       rateLimitReads: 2_000_000,
+      rateLimitWindowSeconds: 10,
       keysLimit: 100_000,
       historyMaxChanges: 100_000_000,
       historyRetentionMs: undefined,

@@ -12,7 +12,6 @@
 import { LiveKVError } from '@livekv/protocol'
 import type { Counter } from './counter.ts'
 
-export const WINDOW_SECONDS = 10
 const CHUNKS = 100
 /** Clients remembered; past it the one whose window began first is forgotten, and begins anew. */
 const MAX_CLIENTS = 50_000
@@ -40,6 +39,8 @@ export interface RateLimitOptions {
   /** What is counted, for messages. */
   unit: string
   limit: number
+  windowSeconds: number
+  /** Of windows of that length. */
   counter: Counter
   /** Once in a window for each client. */
   onRefused(client: string): void
@@ -80,7 +81,7 @@ export class RateLimit {
   #account(client: string, nowMs: number): Account {
     const known = this.#accounts.get(client)
     if (known !== undefined && nowMs < known.endsMs) return known
-    const { counter, maxClients = MAX_CLIENTS } = this.#options
+    const { counter, windowSeconds, maxClients = MAX_CLIENTS } = this.#options
     if (known) this.#accounts.delete(client)
     // Two for each new one keeps the rest small without a timer.
     let looked = 0
@@ -93,7 +94,7 @@ export class RateLimit {
     const account = {
       spent: 0,
       untold: 0,
-      endsMs: nowMs + WINDOW_SECONDS * 1_000,
+      endsMs: nowMs + windowSeconds * 1_000,
       isTelling: false,
       isRefused: false,
     }
@@ -124,11 +125,11 @@ export class RateLimit {
   }
 
   #refusal(client: string, points: number, account: Account, nowMs: number): LiveKVError {
-    const { name, unit, onRefused } = this.#options
+    const { name, unit, windowSeconds, onRefused } = this.#options
     if (points > this.#limit) {
       return new LiveKVError(
         'BATCH_TOO_LARGE',
-        `${points} ${unit} at once: at most ${this.#limit} are let through in ${WINDOW_SECONDS} s (${name}). Split it.`,
+        `${points} ${unit} at once: at most ${this.#limit} are let through in ${windowSeconds} s (${name}). Split it.`,
       )
     }
     this.#refused++
@@ -137,7 +138,7 @@ export class RateLimit {
     const { limit, remaining, resetSeconds } = this.#standing(account, nowMs)
     return new LiveKVError(
       'RATE_LIMITED',
-      `${points} more ${unit} of ${client} were not taken: ${remaining} are left of ${limit} in ${WINDOW_SECONDS} s (${name}). Try again in ${resetSeconds} s, and more slowly.`,
+      `${points} more ${unit} of ${client} were not taken: ${remaining} are left of ${limit} in ${windowSeconds} s (${name}). Try again in ${resetSeconds} s, and more slowly.`,
       { limit, remaining, retryAfterSeconds: resetSeconds },
     )
   }

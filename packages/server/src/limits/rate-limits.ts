@@ -18,7 +18,7 @@ export interface ClientLimits {
 }
 
 export interface RateLimitsOptions {
-  config: Pick<Config, 'rateLimitReads' | 'rateLimitWrites' | 'trustProxy'>
+  config: Pick<Config, 'rateLimitReads' | 'rateLimitWrites' | 'rateLimitWindowSeconds' | 'trustProxy'>
   counter(kind: Kind): Counter
   log: Log
 }
@@ -37,6 +37,7 @@ export class RateLimits {
             name,
             unit: kind,
             limit: points,
+            windowSeconds: config.rateLimitWindowSeconds,
             counter: counter(kind),
             onRefused: (client) =>
               log.warn({ client, limit: points }, `${name} reached: ${kind} of a client refused`),
