@@ -22,6 +22,9 @@ import { Origins } from './http/origins.ts'
 import { createHttpServer } from './http/server.ts'
 import { stopServer } from './http/stop-server.ts'
 import { KeyValue } from './key-value.ts'
+import { MemoryCounter } from './limits/memory.ts'
+import { RateLimits } from './limits/rate-limits.ts'
+import { RedisCounter } from './limits/redis.ts'
 import { Hub } from './live/hub.ts'
 import { LiveSockets } from './live/live-sockets.ts'
 import { RecentKeys } from './live/recent-keys.ts'
@@ -112,6 +115,22 @@ export async function createApp(config: Config, log: Log = createLog(config)): P
     expiry.start()
     running.push(() => expiry.close())
 
+    const redis = config.redis && new RedisConnection({ url: config.redis.url, name: 'limits', log })
+    if (redis) running.push(() => redis.close())
+    await redis?.start()
+    const windowSeconds = config.rateLimitWindowSeconds
+    const limits = new RateLimits({
+      config,
+      counter: (kind) =>
+        redis
+          ? new RedisCounter({
+              redis,
+              keyPrefix: `livekv:${store.info.storeId}:limit:${kind}`,
+              windowSeconds,
+            })
+          : new MemoryCounter({ windowSeconds }),
+      log,
+    })
     const origins = new Origins(config)
     const server = createHttpServer({
       config,
@@ -119,6 +138,7 @@ export async function createApp(config: Config, log: Log = createLog(config)): P
       keyValue,
       store,
       origins,
+      limits,
       etags: new ETags(store.info.storeId),
       instance,
       health: () => ({ ...health, contiguous: hub.contiguous }),
@@ -126,6 +146,7 @@ export async function createApp(config: Config, log: Log = createLog(config)): P
     const sockets = attachSockets(server, {
       feed: hub,
       keyValue,
+      limits,
       live: new LiveSockets({ hub, store, keyValue, audience, config, log }),
       maxBodyBytes: config.maxBodyBytes,
       refusal: (request) => origins.refusal(request),

@@ -1,6 +1,7 @@
 import type { LiveKVError } from '@livekv/protocol'
 import type { Config } from '../config.ts'
 import type { KeyValue } from '../key-value.ts'
+import type { RateLimits } from '../limits/rate-limits.ts'
 import type { Log } from '../log.ts'
 import type { Store } from '../store/store.ts'
 import type { ETags } from './etag.ts'
@@ -21,6 +22,7 @@ export interface HttpContext {
   keyValue: Pick<KeyValue, 'write' | 'get' | 'getMany' | 'keys'>
   store: Pick<Store, 'info' | 'list' | 'history' | 'candles' | 'changesSince' | 'head'>
   origins: Origins
+  limits: Pick<RateLimits, 'read' | 'write'>
   etags: ETags
   instance: string
   health(): Health

@@ -4,6 +4,7 @@ import type { Logger } from 'pino'
 import { Server, type Socket } from 'socket.io'
 import { shown } from '../http/shown.ts'
 import type { KeyValue } from '../key-value.ts'
+import type { RateLimits } from '../limits/rate-limits.ts'
 import { Audience } from './audience.ts'
 import { serveClassic } from './classic.ts'
 import type { Feed } from './feed.ts'
@@ -34,6 +35,7 @@ export interface SocketOptions {
   /** Serves the sockets that name its protocol. */
   live: Pick<LiveSockets, 'serve' | 'close'>
   maxBodyBytes: number
+  limits: Pick<RateLimits, 'client'>
   /** Why the page (if any) that sent this request may not connect. */
   refusal: (request: IncomingMessage) => LiveKVError | undefined
   /** Returns the key if it is one, else throws INVALID_KEY. */
@@ -90,8 +92,9 @@ export function attachSockets(server: HttpServer, options: SocketOptions): Socke
   })
   io.use((socket, next) => next(protocolError(protocolOf(socket))))
   io.on('connection', (socket) => {
-    if (protocolOf(socket) === undefined) serveClassic(socket, { ...options, audience })
-    else live.serve(socket)
+    const limits = options.limits.client(socket.request)
+    if (protocolOf(socket) === undefined) serveClassic(socket, { ...options, audience, limits })
+    else live.serve(socket, limits)
   })
   const stopListening = feed.listen((changes) => audience.deliver(changes))
 
