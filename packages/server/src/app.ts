@@ -27,6 +27,7 @@ import { Tail } from './live/tail.ts'
 import type { Watch } from './live/watch.ts'
 import { WatchAudience } from './live/watch-audience.ts'
 import { createLog, type Log } from './log.ts'
+import { StartError } from './start-error.ts'
 import { openStore } from './store/open-store.ts'
 
 export interface App {
@@ -38,11 +39,6 @@ export interface App {
   failed: Promise<LiveKVError>
   /** Drains commits, closes sockets and the store; resolves when nothing is left running. */
   close(): Promise<void>
-}
-
-/** The server could not start for a reason its message explains. */
-export class StartError extends Error {
-  override readonly name = 'StartError'
 }
 
 export async function createApp(config: Config, log: Log = createLog(config)): Promise<App> {
