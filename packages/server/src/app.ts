@@ -2,7 +2,8 @@
  * The composition root: the only file that names concrete classes.
  *
  *   start   store -> Tail and Hub (warmed from the log) -> key-value -> HTTP and sockets -> listening
- *   stop    no new connections -> requests answered, commits drained -> sockets -> live parts -> store
+ *   stop    not ready, no new connections -> requests answered, sockets sent elsewhere -> commits drained -> cache
+ *           -> bus, once it has sent what was committed -> live parts -> store
  */
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
@@ -12,7 +13,7 @@ import { MemoryBus } from './bus/memory.ts'
 import { MemoryCache } from './cache/memory.ts'
 import type { Config } from './config.ts'
 import { Expiry } from './expiry.ts'
-import type { Health } from './http/context.ts'
+import type { DegradedPart, Health } from './http/context.ts'
 import { ETags } from './http/etag.ts'
 import { checkKey } from './http/key.ts'
 import { Origins } from './http/origins.ts'
@@ -21,6 +22,7 @@ import { stopServer } from './http/stop-server.ts'
 import { KeyValue } from './key-value.ts'
 import { Hub } from './live/hub.ts'
 import { LiveSockets } from './live/live-sockets.ts'
+import { reach } from './live/reach.ts'
 import { RecentKeys } from './live/recent-keys.ts'
 import { attachSockets } from './live/socket.ts'
 import { Tail } from './live/tail.ts'
@@ -41,9 +43,12 @@ export interface App {
   close(): Promise<void>
 }
 
+/** Of SHUTDOWN_TIMEOUT, for requests under way; the rest is for what the bus still has to send and the store to write. */
+const DRAIN_SHARE = 0.7
+
 export async function createApp(config: Config, log: Log = createLog(config)): Promise<App> {
   const { promise: failed, resolve: fail } = Promise.withResolvers<LiveKVError>()
-  const health: Health = { problem: null, contiguous: null }
+  const health: Pick<Health, 'problem'> = { problem: null }
   const store = await openStore(config, log)
   store.onFailure((error) => {
     health.problem = error
@@ -93,7 +98,8 @@ export async function createApp(config: Config, log: Log = createLog(config)): P
       origins,
       etags: new ETags(store.info.storeId),
       instance: randomUUID(),
-      health: () => ({ ...health, contiguous: hub.contiguous }),
+      health: () => ({ ...health, contiguous: hub.contiguous, degraded: degradedParts({ cache, bus }) }),
+      reach: (revision, timeoutMs) => reach(hub, revision, () => false, timeoutMs),
     })
     const sockets = attachSockets(server, {
       feed: hub,
@@ -108,8 +114,9 @@ export async function createApp(config: Config, log: Log = createLog(config)): P
     await once(server, 'listening')
     running.push(async () => {
       health.problem = new LiveKVError('SHUTTING_DOWN', 'This instance is stopping; use another one.')
-      const drained = stopServer(server, config.shutdownTimeoutMs)
-      await sockets.close()
+      const drainMs = config.shutdownTimeoutMs * DRAIN_SHARE
+      const drained = stopServer(server, drainMs)
+      await sockets.close(drainMs)
       await drained
     })
     return {
@@ -122,6 +129,13 @@ export async function createApp(config: Config, log: Log = createLog(config)): P
     await stop()
     throw listenError(error, config)
   }
+}
+
+function degradedParts(parts: Record<DegradedPart['part'], { problem: string | null }>): DegradedPart[] {
+  return (['cache', 'bus'] as const).flatMap((part) => {
+    const { problem } = parts[part]
+    return problem === null ? [] : [{ part, problem }]
+  })
 }
 
 function urlOf({ address, family, port }: AddressInfo): string {

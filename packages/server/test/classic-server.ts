@@ -79,7 +79,7 @@ export async function startClassicServer(
   const sockets = attachSockets(server, {
     feed: log,
     keyValue: log,
-    live: { serve() {}, close() {} },
+    live: { serve() {}, async close() {} },
     maxBodyBytes: 1024 * 1024,
     refusal,
     parseKey: (key) => {
