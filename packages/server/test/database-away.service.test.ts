@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { pino } from 'pino'
-import { afterEach, describe, expect, inject, test } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import { createApp } from '../src/app.ts'
 import { loadConfig } from '../src/config.ts'
 import { StartError } from '../src/start-error.ts'
@@ -89,8 +89,8 @@ describe('a server that starts', () => {
   })
 
   test('makes the database that is missing', async () => {
-    const url = new URL(inject('postgresUrl'))
-    url.pathname = `/made_${Date.now()}`
+    const url = new URL(await createTestDatabase())
+    url.pathname += '_made'
     const { app, log } = await startApp({ DATABASE_URL: url.href })
     await app
     expect(log()).toContain('made the database')
