@@ -87,7 +87,7 @@ export async function startClassicServer(
       counter: () => new MemoryCounter({ windowSeconds: 10 }),
       log: pino({ level: 'silent' }),
     }),
-    live: { serve() {}, close() {} },
+    live: { serve() {}, async close() {} },
     maxBodyBytes: 1024 * 1024,
     refusal,
     parseKey: (key) => {

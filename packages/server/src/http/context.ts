@@ -7,12 +7,20 @@ import type { Store } from '../store/store.ts'
 import type { ETags } from './etag.ts'
 import type { Origins } from './origins.ts'
 
+/** What the instance can do without. */
+export interface DegradedPart {
+  part: 'cache' | 'bus'
+  problem: string
+}
+
 /** What the instance says of itself in /readyz and /api/v1/status. */
 export interface Health {
   /** Null: takes requests. Otherwise why it does not. */
   problem: LiveKVError | null
   /** Up to here this instance has seen every change; null: not known yet. */
   contiguous: number | null
+  /** What does not work at present, while the instance does. */
+  degraded: readonly DegradedPart[]
 }
 
 /** What the routes work with. */
@@ -26,4 +34,6 @@ export interface HttpContext {
   etags: ETags
   instance: string
   health(): Health
+  /** Whether this instance has seen everything up to the revision, or does within `timeoutMs`. */
+  reach(revision: number, timeoutMs: number): Promise<boolean>
 }

@@ -53,8 +53,12 @@ export interface SocketStats {
 
 export interface Sockets {
   stats(): SocketStats
-  /** Ends all connections, so that clients reconnect elsewhere or later; the HTTP server is left to its owner. */
-  close(): Promise<void>
+  /**
+   * Answers the requests under way, for `timeoutMs` at most, and ends all connections, so that clients reconnect
+   * elsewhere or later: those of the live protocol are told to spread it, plain ones do so by themselves. The HTTP server
+   * is left to its owner.
+   */
+  close(timeoutMs?: number): Promise<void>
 }
 
 /**
@@ -100,10 +104,10 @@ export function attachSockets(server: HttpServer, options: SocketOptions): Socke
 
   return {
     stats: () => audience.stats(),
-    async close() {
+    async close(timeoutMs) {
       closing = true
+      await live.close(timeoutMs)
       stopListening()
-      live.close()
       // What was written last is on its way before the connections end.
       await new Promise((resolve) => setImmediate(resolve))
       const { clients } = io.engine as unknown as { clients: Record<string, EngineClient> }
