@@ -35,10 +35,10 @@ export interface Unprovided {
 
 /**
  * Installs and fetches what is missing where that can be done without asking (packages on Debian, as root; Kafka
- * where there is Maven); tells what is still missing.
+ * where there is Maven), for one Vitest project or for all; tells what is still missing.
  */
-export async function provision(logFolder: string): Promise<Unprovided[]> {
-  const missing = NEEDS.filter(({ find }) => !find())
+export async function provision(logFolder: string, only?: string): Promise<Unprovided[]> {
+  const missing = NEEDS.filter(({ project, find }) => (only ?? project) === project && !find())
   let why: string | undefined
   if (missing.length > 0) {
     const packages = missing.flatMap((need) => need.packages)

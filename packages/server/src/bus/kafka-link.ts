@@ -37,10 +37,14 @@ const CHECK_TIMEOUT_MS = 5_000
 const RECREATE_GRACE_MS = 1_000
 
 /**
- * A broker that has just started, or is asked for the first time, answers so while it makes its own topics. (Left to
- * the library's own retries, this is the second that the first records of a new cluster took.)
+ * A broker answers so for a moment: while it makes its own topics when it is asked for the first time, and while
+ * it takes over a topic that was made just now. (The library's own retries wait a second, which is what the first
+ * records on a new topic took.)
  */
-const STARTING = ['COORDINATOR_LOAD_IN_PROGRESS', 'COORDINATOR_NOT_AVAILABLE', 'NOT_COORDINATOR']
+const STARTING = [
+  ...['COORDINATOR_LOAD_IN_PROGRESS', 'COORDINATOR_NOT_AVAILABLE', 'NOT_COORDINATOR'],
+  ...['NOT_LEADER_OR_FOLLOWER', 'LEADER_NOT_AVAILABLE', 'UNKNOWN_TOPIC_OR_PARTITION', 'UNKNOWN_TOPIC_ID'],
+]
 const whileStarting = retry(
   handleWhen((error) => hasCode(error, STARTING)),
   { maxAttempts: 50, backoff: new ConstantBackoff(100) },
@@ -169,11 +173,12 @@ export class KafkaLink {
   }
 
   async #position(topic: Topic) {
-    const { config, positions } = this.#options
-    const list = async (timestamp: bigint) => {
-      const offsets = await this.#consumer.listOffsets({ topics: [config.topic], timestamp })
-      return offsets.get(config.topic) ?? []
-    }
+    const { config, positions, signal } = this.#options
+    const list = (timestamp: bigint) =>
+      whileStarting.execute(async () => {
+        const offsets = await this.#consumer.listOffsets({ topics: [config.topic], timestamp })
+        return offsets.get(config.topic) ?? []
+      }, signal)
     const earliest = await list(ListOffsetTimestamps.EARLIEST)
     const latest = await list(ListOffsetTimestamps.LATEST)
     return [...positions.begin(topic.id, earliest, latest)].map(([partition, offset]) => ({

@@ -119,7 +119,7 @@ export class KafkaBus implements Bus {
 
   async close(): Promise<void> {
     const deadline = performance.now() + FLUSH_MS
-    while (this.#problem === null && performance.now() < deadline && this.stats().backlog > 0) await sleep(10)
+    while (!this.#isLossLogged && performance.now() < deadline && this.stats().backlog > 0) await sleep(10)
     this.#stop.abort()
     await this.#running
     this.#subscribers.clear()

@@ -1,6 +1,7 @@
 import { ErrorReply } from 'redis'
 import type { RedisClient, RedisConnection, RedisConnectionStats } from '../redis/redis-connection.ts'
 import type { Cache, CachedItem } from './cache.ts'
+import { MemoryCache } from './memory.ts'
 import { PUT_NEWER, PUT_NEWER_SHA1 } from './put-newer.ts'
 import { readItem, textOfItem } from './redis-item.ts'
 
@@ -8,11 +9,15 @@ export interface RedisCacheOptions {
   redis: Pick<RedisConnection, 'call' | 'problem' | 'stats'>
   storeId: string
   ttlSeconds: number
+  /** Of what stands in for Redis while it is away. */
+  maxBytes: number
 }
 
 export interface RedisCacheStats extends RedisConnectionStats {
+  /** Those of the memory that stands in are `standIns` as well. */
   hits: number
   misses: number
+  standIns: number
   /** Items that were not what this cache writes: damaged, or somebody else's. */
   corrupt: number
   /** Items that were not put because Redis was away, failed or too slow, or that are too large. */
@@ -40,23 +45,26 @@ interface Gathering {
  *   get   keys asked for in one turn of the event loop -> one MGET for them all
  *   set   waiting items, the latest per key -> one put under way at a time -> the script keeps the higher `asOf`
  *
- * While Redis is away, a get answers in the same tick with nothing and a set is dropped: nothing waits for it, and
- * nothing that was missed needs to be made good, because whoever reads an old item later asks the Tail.
+ * While Redis is away, what this instance put and found itself stands in, from memory and in the same tick, so that
+ * the outage does not become the database's. Nothing that Redis missed is made good later: whoever reads an old item
+ * asks the Tail, of Redis's and of the memory's alike.
  */
 export class RedisCache implements Cache {
   readonly #redis: RedisCacheOptions['redis']
   readonly #prefix: string
   readonly #ttlSeconds: string
+  readonly #standIn: MemoryCache
   #gathering: Gathering | undefined
   readonly #waiting = new Map<string, CachedItem>()
   #waitingCharacters = 0
   #putting: Promise<void> | undefined
-  readonly #counts = { hits: 0, misses: 0, corrupt: 0, lost: 0 }
+  readonly #counts = { hits: 0, misses: 0, standIns: 0, corrupt: 0, lost: 0 }
 
-  constructor({ redis, storeId, ttlSeconds }: RedisCacheOptions) {
+  constructor({ redis, storeId, ttlSeconds, maxBytes }: RedisCacheOptions) {
     this.#redis = redis
     this.#prefix = `livekv:${storeId}:`
     this.#ttlSeconds = String(ttlSeconds)
+    this.#standIn = new MemoryCache({ maxBytes })
   }
 
   get problem(): string | null {
@@ -69,10 +77,7 @@ export class RedisCache implements Cache {
 
   get(keys: readonly string[]): Promise<Map<string, CachedItem>> | Map<string, CachedItem> {
     if (keys.length === 0) return new Map()
-    if (this.problem !== null) {
-      this.#counts.misses += keys.length
-      return new Map()
-    }
+    if (this.problem !== null) return this.#fromStandIn(keys)
     this.#gathering ??= this.#gather()
     for (const key of keys) this.#gathering.keys.add(key)
     return this.#gathering.items.then((items) => {
@@ -86,6 +91,7 @@ export class RedisCache implements Cache {
   }
 
   set(items: readonly CachedItem[]): void {
+    this.#standIn.set(items)
     if (this.problem !== null) {
       this.#counts.lost += items.length
       return
@@ -97,6 +103,7 @@ export class RedisCache implements Cache {
   /** Resolves when what was waiting is there, or given up. */
   async close(): Promise<void> {
     await this.#putting
+    await this.#standIn.close()
   }
 
   #gather(): Gathering {
@@ -123,18 +130,31 @@ export class RedisCache implements Cache {
   async #readPart(keys: readonly string[], found: Map<string, CachedItem>): Promise<void> {
     const names = keys.map((key) => this.#prefix + key)
     // Why Redis failed is told by its connection.
-    const texts = await this.#redis.call((client) => client.mGet(names)).catch(() => [])
+    const texts = await this.#redis.call((client) => client.mGet(names)).catch(() => undefined)
+    if (!texts) {
+      for (const [key, item] of this.#fromStandIn(keys)) found.set(key, item)
+      return
+    }
+    const items: CachedItem[] = []
     for (const [at, key] of keys.entries()) {
       const text = texts[at]
       const item = typeof text === 'string' ? readItem(key, text) : undefined
       if (item) {
         found.set(key, item)
-        this.#counts.hits++
-      } else {
-        this.#counts.misses++
-        if (typeof text === 'string') this.#counts.corrupt++
-      }
+        items.push(item)
+      } else if (typeof text === 'string') this.#counts.corrupt++
     }
+    this.#counts.hits += items.length
+    this.#counts.misses += keys.length - items.length
+    this.#standIn.set(items)
+  }
+
+  #fromStandIn(keys: readonly string[]): Map<string, CachedItem> {
+    const found = this.#standIn.get(keys)
+    this.#counts.hits += found.size
+    this.#counts.standIns += found.size
+    this.#counts.misses += keys.length - found.size
+    return found
   }
 
   #wait(item: CachedItem): void {

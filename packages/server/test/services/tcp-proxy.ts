@@ -26,6 +26,7 @@ export class TcpProxy {
   #target: Target & { host: string }
   #listener: Server
   readonly #links = new Set<Link>()
+  readonly #abandoned = new Set<Link>()
   readonly #stalled = new Set<Direction>()
   readonly #state: LinkState = { delayMs: 0, bytesPerSecond: Number.POSITIVE_INFINITY, webSockets: true }
   #blackHoled = false
@@ -103,6 +104,15 @@ export class TcpProxy {
     this.#update()
   }
 
+  /** The connections that are open are dead for good, and nobody is told, as behind a router that has forgotten them. */
+  abandon(): void {
+    for (const link of this.#links) {
+      link.hold(new Set(DIRECTIONS), true)
+      this.#abandoned.add(link)
+    }
+    this.#links.clear()
+  }
+
   /** Requests for a WebSocket are reset, whatever happens later, as by a proxy that does not know them. */
   refuseWebSockets(): void {
     this.#state.webSockets = false
@@ -118,6 +128,7 @@ export class TcpProxy {
   }
 
   async close(): Promise<void> {
+    for (const link of this.#abandoned) link.reset()
     await this.refuse()
   }
 

@@ -19,7 +19,7 @@ export async function openRedisCache(
   const note = (_details: object, message: string) => logged.push(message)
   const redis = new RedisConnection({ url, name: 'test', log: { info: note, warn: note } as never })
   await redis.start()
-  const cache = new RedisCache({ redis, storeId, ttlSeconds })
+  const cache = new RedisCache({ redis, storeId, ttlSeconds, maxBytes: 2 ** 24 })
   return {
     ...{ cache, redis, logged },
     async close() {
