@@ -10,14 +10,18 @@ export const PROBE_KEY = 'g0/probe'
 const PROBE_TIMEOUT_MS = 5_000
 /** Longer, and a lost answer is only another delay. */
 const LONGEST_SILENCE_MS = 3_000
+const CATCH_UP_MS = 5_000
+const POLL_MS = 50
 
 export interface InjectorOptions {
   cluster: FaultCluster
   database: DatabaseReader
   /** ms since the run began. */
   now: () => number
-  /** Writes `PROBE_KEY` by way of this instance; resolves when that is answered, however. */
-  probe: (instance: number) => Promise<void>
+  /** Writes `PROBE_KEY` by way of this instance; resolves with its revision, or without when that is not known. */
+  probe: (instance: number) => Promise<number | undefined>
+  /** Watchers of `PROBE_KEY` that were not shown that revision or a later one. */
+  behind: (revision: number) => string[]
 }
 
 export class FaultInjector {
@@ -26,6 +30,7 @@ export class FaultInjector {
   readonly counts = new Map<string, number>()
   /** The log's head when the topic was last gone for certain: what came later has to be in it. */
   topicSince = 0
+  readonly violations: string[] = []
   readonly #options: InjectorOptions
 
   constructor(options: InjectorOptions) {
@@ -90,6 +95,8 @@ export class FaultInjector {
         return postgres.restart(fault.mode)
       case 'killUnpublished':
         return this.#killUnpublished(fault)
+      case 'darkKafka':
+        return this.#darkKafka(fault.instance, holdMs)
       case 'reloadNginx':
         return nginx.reload()
       case 'rollingRestart':
@@ -142,6 +149,22 @@ export class FaultInjector {
     }
     await sleep(fault.holdMs)
     await instance.start()
+  }
+
+  async #darkKafka(instance: number, holdMs: number): Promise<void> {
+    const { cluster, probe, behind, now } = this.#options
+    for (const link of cluster.links.kafka) await link.refuse()
+    const revision = await probe(instance)
+    if (revision !== undefined) {
+      const deadlineMs = now() + CATCH_UP_MS
+      while (behind(revision).length > 0 && now() < deadlineMs) await sleep(POLL_MS)
+      for (const who of behind(revision))
+        this.violations.push(
+          `stuck without Kafka: ${CATCH_UP_MS} ms after revision ${revision} ${who} was not shown ${PROBE_KEY}`,
+        )
+    }
+    await sleep(holdMs)
+    for (const link of cluster.links.kafka) await link.listen()
   }
 
   #note(text: string): void {

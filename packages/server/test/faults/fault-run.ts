@@ -38,8 +38,6 @@ export interface FaultRunOptions {
   /** From the beginning of one fault to that of the next, on average. */
   meanMs: number
   writesPerSecond: number
-  /** Faults go on after the last planned one until so much time is over. */
-  leastMs?: number
   onProgress?: (line: string) => void
 }
 
@@ -65,6 +63,7 @@ export async function runFaults(options: FaultRunOptions): Promise<FaultRun> {
   const injector = new FaultInjector({
     ...{ cluster, database, now },
     probe: (instance) => fleet.probe(instance),
+    behind: (revision) => fleet.behind(revision),
   })
   let isHeld = false
   try {
@@ -76,7 +75,7 @@ export async function runFaults(options: FaultRunOptions): Promise<FaultRun> {
       for (; told < injector.history.length; told++) onProgress(injector.history[told]!)
     }
     const faultsMs = now()
-    const violations = await heal(cluster)
+    const violations = [...injector.violations, ...(await heal(cluster))]
     const healedMs = now()
     await fleet.stopWriting(SETTLE_TIMEOUT_MS)
     await fleet.settle()

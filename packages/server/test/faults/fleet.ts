@@ -87,7 +87,7 @@ export class Fleet {
         agent: this.#nextAgent(),
       })
       this.liveWatchers.push(watcher)
-      if (index % 3 === 0) this.#goings.push(watcher.comeAndGo(this.#random(), this.#coming.signal))
+      if (index % 3 === 0) this.#goings.push(watcher.comeAndGo(this.#random(), this.#coming.signal, 0.7))
     }
     for (let index = 0; index < HTTP_WRITERS; index++) {
       const client = this.#behindNginx()
@@ -126,8 +126,8 @@ export class Fleet {
     for (const poller of this.pollers) poller.start()
   }
 
-  /** Writes `PROBE_KEY` by way of that instance, once. */
-  async probe(instance: number): Promise<void> {
+  /** Writes `PROBE_KEY` by way of that instance, once; resolves with the revision if it was acknowledged. */
+  async probe(instance: number): Promise<number | undefined> {
     const n = ++this.#writes
     const record: WriteRecord = {
       ...{ n, who: 'probe', op: 'put', key: PROBE_KEY, value: `probe ${n}`, timed: true, keyed: false },
@@ -139,10 +139,21 @@ export class Fleet {
     const tried = await channel.send([request], false)
     record.answeredMs = this.#now()
     if (tried.outcome === 'notApplied') record.outcome = 'refused'
-    if (tried.outcome !== 'answered') return
+    if (tried.outcome !== 'answered') return undefined
     const [item] = tried.items
-    if (item?.status !== 'applied') return
+    if (item?.status !== 'applied') return undefined
     Object.assign(record, { outcome: 'applied', revision: item.revision })
+    return item.revision
+  }
+
+  /** Who watches `PROBE_KEY` and was not shown that change of it, or a later one. */
+  behind(revision: number): string[] {
+    return [
+      ...this.liveWatchers.filter((watcher) => !watcher.isAt(PROBE_KEY, revision)).map(String),
+      ...this.classicWatchers.flatMap(({ revisions }, index) =>
+        (revisions.get(PROBE_KEY) ?? 0) >= revision ? [] : [`classic watcher ${index}`],
+      ),
+    ]
   }
 
   get writes(): WriteRecord[] {

@@ -18,6 +18,8 @@ export type FaultAction =
   | { kind: 'restartPostgres'; mode: 'fast' | 'immediate' }
   /** SIGKILL as soon as a write of the instance is in the database; or when it has acknowledged one, with Kafka out of its reach. */
   | { kind: 'killUnpublished'; instance: number; atCommit: boolean }
+  /** No instance reaches Kafka; what one writes then, watchers at the others must see all the same. */
+  | { kind: 'darkKafka'; instance: number }
   | { kind: 'reloadNginx' }
   /** SIGTERM and a start, one instance after the other. */
   | { kind: 'rollingRestart' }
@@ -53,6 +55,7 @@ const CLASSES: readonly Deal[] = [
     instance: below(INSTANCES, random),
     atCommit: random() < 0.5,
   }),
+  (random) => ({ kind: 'darkKafka', instance: below(INSTANCES, random) }),
   () => ({ kind: 'reloadNginx' }),
   () => ({ kind: 'rollingRestart' }),
 ]

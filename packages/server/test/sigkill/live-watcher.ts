@@ -72,15 +72,21 @@ export class LiveWatcher {
     this.#socket.on('watchEnded', (notice) => this.#refused(notice, this.connects))
   }
 
-  /** Leaves and comes back, until the signal; resolves when it is there again. */
-  async comeAndGo(random: () => number, signal: AbortSignal): Promise<void> {
+  /** Leaves and comes back, with its cursor or as somebody new, until the signal; resolves when it is there again. */
+  async comeAndGo(random: () => number, signal: AbortSignal, forgets = 0): Promise<void> {
     const wait = (ms: number) => sleep(ms, undefined, { signal }).catch(() => {})
     while (!signal.aborted) {
       await wait(random() * 3_000)
       this.#socket.disconnect()
+      if (random() < forgets) this.#cursor = undefined
       await wait(random() * 1_500)
       this.#socket.connect()
     }
+  }
+
+  /** Whether it was shown that change of the key, or a later one. Always true of what it does not watch. */
+  isAt(key: string, revision: number): boolean {
+    return !this.#wants(key) || (this.#revisions.get(key) ?? 0) >= revision
   }
 
   /** Where it differs from what there is. */
