@@ -27,6 +27,7 @@ const ROOT = resolve(import.meta.dirname, '..')
 const LIMIT_MS = 180_000
 /** Of the fault test, which starts and ends a whole cluster. */
 const FAULTS_LIMIT_MS = 900_000
+const MAX_OUTPUT_CHARS = 200_000
 const SHOWN_VIOLATIONS = 3
 const SHOWN_CHARS = 300
 
@@ -65,6 +66,8 @@ async function tryMutants(names: readonly string[]): Promise<{ code: number }> {
       console.log(
         `${isCaught ? 'caught' : 'MISSED'} ${outcome.padEnd(10)}${seconds} s  ${mutation.name}: ${mutation.harm}`,
       )
+      const [, logs] = / logs in (\S+)/.exec(output) ?? []
+      if (logs !== undefined) rmSync(logs, { recursive: true, force: true })
       const violations = output.split('\n').filter((line) => line.startsWith('VIOLATION'))
       for (const line of violations.slice(0, SHOWN_VIOLATIONS)) console.log(`  ${line.slice(0, SHOWN_CHARS)}`)
     }
@@ -133,7 +136,7 @@ function runTests(folder: string, tests: readonly string[]): Promise<{ outcome: 
   let output = ''
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (text: string) => {
-      output = (output + text).slice(-20_000)
+      output = (output + text).slice(-MAX_OUTPUT_CHARS)
     })
   }
   return new Promise((done, reject) => {

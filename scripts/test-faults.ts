@@ -12,6 +12,7 @@ import { provision } from './provision.ts'
 
 const CACHE = join(resolve(import.meta.dirname, '..'), '.cache')
 const SHOWN_VIOLATIONS = 50
+const SHOWN_CHARS = 3_000
 
 main(() => run(process.argv.slice(2)))
 
@@ -41,7 +42,8 @@ async function run(args: string[]): Promise<{ code: number }> {
     onProgress: (line) => console.log(line),
   })
   for (const line of figures) console.log(line)
-  for (const violation of violations.slice(0, SHOWN_VIOLATIONS)) console.log(`VIOLATION ${violation}`)
+  for (const violation of violations.slice(0, SHOWN_VIOLATIONS))
+    console.log(`VIOLATION ${violation.slice(0, SHOWN_CHARS)}`)
   console.log(
     `${violations.length} violations${logFolder ? `; the instances' logs are in ${logFolder}` : ''}`,
   )

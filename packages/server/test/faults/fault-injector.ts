@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { DatabaseReader } from './database.ts'
 import { type FaultCluster, TOPIC } from './fault-cluster.ts'
 import type { Instance } from './instance.ts'
-import type { Fault } from './schedule.ts'
+import { type Fault, touchedBy } from './schedule.ts'
 
 /** Written by the faults themselves; some watch it. */
 export const PROBE_KEY = 'g0/probe'
@@ -14,6 +14,7 @@ const CATCH_UP_MS = 5_000
 const POLL_MS = 50
 
 export interface InjectorOptions {
+  onProgress: (line: string) => void
   cluster: FaultCluster
   database: DatabaseReader
   /** ms since the run began. */
@@ -32,21 +33,39 @@ export class FaultInjector {
   topicSince = 0
   readonly violations: string[] = []
   readonly #options: InjectorOptions
+  #underWay: { touched: readonly string[]; over: Promise<void> }[] = []
 
   constructor(options: InjectorOptions) {
     this.#options = options
   }
 
-  async inject(fault: Fault): Promise<void> {
-    const { holdMs, untilNextMs, ...what } = fault
+  /** One after the other; some begin while others last. Resolves when all are over. */
+  async injectAll(faults: readonly Fault[]): Promise<void> {
+    for (const fault of faults) {
+      const touched = touchedBy(fault)
+      const inTheWay = this.#underWay.filter(
+        (other) => !fault.meetsOthers || other.touched.some((part) => touched.includes(part)),
+      )
+      await Promise.all(inTheWay.map(({ over }) => over))
+      this.#underWay = this.#underWay.filter((other) => !inTheWay.includes(other))
+      const beganMs = this.#options.now()
+      const current = { touched, over: this.#inject(fault) }
+      this.#underWay.push(current)
+      // Waited for later, where it is thrown on.
+      current.over.catch(() => {})
+      await sleep(Math.max(0, beganMs + fault.untilNextMs - this.#options.now()))
+    }
+    await Promise.all(this.#underWay.map(({ over }) => over))
+  }
+
+  async #inject(fault: Fault): Promise<void> {
+    const { holdMs, untilNextMs, meetsOthers, ...what } = fault
     const name = 'service' in fault ? `${fault.kind} ${fault.service}` : fault.kind
     this.counts.set(name, (this.counts.get(name) ?? 0) + 1)
-    const beganMs = this.#options.now()
     this.#note(`${JSON.stringify(what)} for ${holdMs} ms`)
     await this.#perform(fault)
-    this.#note('  over')
+    this.#note(`  ${name} is over`)
     for (const instance of this.#options.cluster.instances) await instance.ensureRunning()
-    await sleep(Math.max(0, beganMs + untilNextMs - this.#options.now()))
   }
 
   async #perform(fault: Fault): Promise<void> {
@@ -168,6 +187,8 @@ export class FaultInjector {
   }
 
   #note(text: string): void {
-    this.history.push(`${(this.#options.now() / 1_000).toFixed(3)} s  ${text}`)
+    const line = `${(this.#options.now() / 1_000).toFixed(3)} s  ${text}`
+    this.history.push(line)
+    this.#options.onProgress(line)
   }
 }

@@ -20,6 +20,7 @@ import { Fleet } from './fleet.ts'
 import { KEYS } from './keys.ts'
 import type { LatestEntry, LoggedChange, ReadRecord, WriteRecord } from './records.ts'
 import { INSTANCES, planFaults } from './schedule.ts'
+import { ServerCounters } from './server-counters.ts'
 import { readTopic } from './topic-reader.ts'
 
 /** Before the first fault. */
@@ -60,22 +61,20 @@ export async function runFaults(options: FaultRunOptions): Promise<FaultRun> {
   const startedAt = new Date().toISOString()
   const database = new DatabaseReader(cluster.databaseUrl)
   const fleet = new Fleet(cluster, seed, now)
+  const counters = new ServerCounters(cluster.instances)
   const injector = new FaultInjector({
-    ...{ cluster, database, now },
+    ...{ cluster, database, now, onProgress },
     probe: (instance) => fleet.probe(instance),
     behind: (revision) => fleet.behind(revision),
   })
   let isHeld = false
   try {
     await fleet.start(options.writesPerSecond)
+    counters.start()
     await sleep(QUIET_MS)
-    let told = 0
-    for (const fault of planFaults(seed, options.faults, options.meanMs)) {
-      await injector.inject(fault)
-      for (; told < injector.history.length; told++) onProgress(injector.history[told]!)
-    }
+    await injector.injectAll(planFaults(seed, options.faults, options.meanMs))
     const faultsMs = now()
-    const violations = [...injector.violations, ...(await heal(cluster))]
+    const notReady = await heal(cluster)
     const healedMs = now()
     await fleet.stopWriting(SETTLE_TIMEOUT_MS)
     await fleet.settle()
@@ -83,15 +82,27 @@ export async function runFaults(options: FaultRunOptions): Promise<FaultRun> {
     const quietMs = now()
     const stuck = await catchUp(fleet, entries)
     const caughtUpMs = now()
-    violations.push(...stuck, ...(await checkInstances(cluster, entries, await database.head())))
+    const wrongReads = await checkInstances(cluster, entries, await database.head())
     const log = await database.log()
-    const { records: topic, violations: ofTopic } = await checkWholeTopic(cluster, log, injector.topicSince)
-    violations.push(...ofTopic, ...check(fleet, log, entries, nowMs), ...checkServing(fleet))
-    violations.push(...cluster.instances.flatMap(({ ends }) => ends))
+    const topic = await checkWholeTopic(cluster, log, injector.topicSince)
+    // What explains the others comes first.
+    const violations = [
+      ...cluster.instances.flatMap(({ ends }) => ends),
+      ...checkWrites(log, fleet.writes),
+      ...checkEntries(log, entries, nowMs),
+      ...wrongReads,
+      ...checkClients(fleet, log),
+      ...injector.violations,
+      ...notReady,
+      ...stuck,
+      ...topic.violations,
+      ...checkServing(fleet),
+    ]
     const figures = [
       `seed ${seed}, began ${startedAt}: ${options.faults} faults in ${seconds(faultsMs)} s: ${countsOf(injector)}`,
       ...figuresOf(fleet, log),
-      `topic: ${topic} records, whole since revision ${injector.topicSince}`,
+      await counters.stop(),
+      `topic: ${topic.records} records, whole since revision ${injector.topicSince}`,
       `healed after ${seconds(healedMs - faultsMs)} s, writers settled after ${seconds(quietMs - healedMs)} s, watchers caught up after ${seconds(caughtUpMs - quietMs)} s`,
     ]
     isHeld = violations.length === 0
@@ -100,6 +111,7 @@ export async function runFaults(options: FaultRunOptions): Promise<FaultRun> {
     const history = injector.history.join('\n')
     throw new Error(`Seed ${seed}; logs in ${logFolder}; faults until then:\n${history}`, { cause: error })
   } finally {
+    await counters.stop()
     await fleet.close()
     await cluster.stop()
     if (isHeld) await rm(logFolder, { recursive: true, force: true })
@@ -190,17 +202,10 @@ async function checkWholeTopic(
   return { records: records.length, violations: checkTopic(log, records, since) }
 }
 
-function check(
-  fleet: Fleet,
-  log: readonly LoggedChange[],
-  entries: readonly LatestEntry[],
-  entriesAtMs: number,
-): string[] {
-  const { writes } = fleet
+function checkClients(fleet: Fleet, log: readonly LoggedChange[]): string[] {
+  const reads: ReadRecord[] = fleet.pollers.flatMap(({ records }) => records)
   return [
-    ...checkWrites(log, writes),
-    ...checkEntries(log, entries, entriesAtMs),
-    ...checkReads(log, fleet.pollers.flatMap(({ records }) => records) satisfies ReadRecord[], writes),
+    ...checkReads(log, reads, fleet.writes),
     ...checkShown(log, fleet.shown),
     ...fleet.shownByLibrary.check(log),
     ...[...fleet.writers, ...fleet.classicWatchers, ...fleet.liveWatchers, ...fleet.seats].flatMap(

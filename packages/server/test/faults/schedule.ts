@@ -27,8 +27,10 @@ export type FaultAction =
 export type Fault = FaultAction & {
   /** How long it lasts, where that is ours to say. */
   holdMs: number
-  /** From its beginning to that of the next one, if it is over by then. */
+  /** From its beginning to that of the next one. */
   untilNextMs: number
+  /** It may begin while others are not over, if they leave each other alone. */
+  meetsOthers: boolean
 }
 
 type Random = () => number
@@ -70,10 +72,49 @@ export function planFaults(seed: number, count: number, meanMs: number): Fault[]
     for (const deal of shuffled(CLASSES, random)) {
       const untilNextMs = meanMs * (0.5 + random())
       const holdMs = Math.min(LONGEST_HOLD_MS, untilNextMs * (0.2 + 0.6 * random()))
-      faults.push({ ...deal(random), holdMs: Math.round(holdMs), untilNextMs: Math.round(untilNextMs) })
+      faults.push({
+        ...deal(random),
+        holdMs: Math.round(holdMs),
+        untilNextMs: Math.round(untilNextMs),
+        meetsOthers: random() < 0.3,
+      })
     }
   }
   return faults.slice(0, count)
+}
+
+/** What a fault needs for itself. */
+export function touchedBy(fault: FaultAction): readonly string[] {
+  switch (fault.kind) {
+    case 'kill':
+    case 'pause':
+      return ['instances']
+    case 'killUnpublished':
+      return ['instances', 'kafka', 'postgres']
+    case 'cut':
+    case 'refuse':
+    case 'blackHole':
+    case 'delay':
+      return [fault.service]
+    case 'loseAnswers':
+    case 'restartPostgres':
+      return ['postgres']
+    case 'restartRedis':
+    case 'flushRedis':
+    case 'killRedis':
+      return ['redis']
+    case 'restartKafka':
+    case 'killKafka':
+      return ['kafka']
+    case 'deleteTopic':
+      return ['kafka', 'postgres']
+    case 'reloadNginx':
+      return ['nginx']
+    // An instance that cannot reach PostgreSQL may not end in time; a watcher without its instance is not told.
+    case 'rollingRestart':
+    case 'darkKafka':
+      return ['instances', 'kafka', 'postgres', 'redis', 'nginx']
+  }
 }
 
 function spoilLink(service: LinkedService, random: Random): FaultAction {
