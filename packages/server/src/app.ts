@@ -28,6 +28,7 @@ import { Tail } from './live/tail.ts'
 import type { Watch } from './live/watch.ts'
 import { WatchAudience } from './live/watch-audience.ts'
 import { createLog, type Log } from './log.ts'
+import { ClusterAdapter } from './redis/cluster-adapter.ts'
 import { RedisConnection } from './redis/redis-connection.ts'
 import { openStore } from './store/open-store.ts'
 
@@ -93,6 +94,12 @@ export async function createApp(config: Config, log: Log = createLog(config)): P
           })
         : new MemoryCache({ maxBytes })
     running.push(() => cache.close())
+    const cluster =
+      redis && config.redis
+        ? new ClusterAdapter({ commands: redis, url: config.redis.url, storeId: store.info.storeId, log })
+        : undefined
+    if (cluster) running.push(() => cluster.close())
+    await cluster?.start()
     await hub.start()
     await bus.subscribe((changes) => hub.accept(changes))
     recentKeys.start()
@@ -111,12 +118,14 @@ export async function createApp(config: Config, log: Log = createLog(config)): P
       origins,
       etags: new ETags(store.info.storeId),
       instance: randomUUID(),
+      presence: (key) => sockets.presence.report(key),
       health: () => ({ ...health, contiguous: hub.contiguous }),
     })
     const sockets = attachSockets(server, {
       feed: hub,
       keyValue,
       live: new LiveSockets({ hub, store, keyValue, audience, config, log }),
+      cluster,
       maxBodyBytes: config.maxBodyBytes,
       refusal: (request) => origins.refusal(request),
       parseKey: (key) => checkKey(key, config.maxKeyBytes),

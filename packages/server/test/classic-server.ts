@@ -79,7 +79,12 @@ export async function startClassicServer(
   const sockets = attachSockets(server, {
     feed: log,
     keyValue: log,
-    live: { serve() {}, close() {} },
+    live: {
+      serve() {},
+      close() {},
+      stats: () => ({ sockets: 0, watches: 0, slow: 0, waiting: 0 }),
+      watchesOf: () => 0,
+    },
     maxBodyBytes: 1024 * 1024,
     refusal,
     parseKey: (key) => {

@@ -1,6 +1,7 @@
 import type { LiveKVError } from '@livekv/protocol'
 import type { Config } from '../config.ts'
 import type { KeyValue } from '../key-value.ts'
+import type { PresenceReport } from '../live/presence.ts'
 import type { Log } from '../log.ts'
 import type { Store } from '../store/store.ts'
 import type { ETags } from './etag.ts'
@@ -24,4 +25,6 @@ export interface HttpContext {
   etags: ETags
   instance: string
   health(): Health
+  /** Who is connected; with a key: how many watch it. */
+  presence(key?: string): Promise<PresenceReport>
 }

@@ -38,6 +38,7 @@ export function addHealthRoutes(app: Express, context: HttpContext): void {
         revision: state.revision,
         contiguous,
         uptimeSeconds: Math.round(process.uptime()),
+        presence: await context.presence(),
         limits: {
           maxKeyBytes: config.maxKeyBytes,
           maxValueBytes: config.maxValueBytes,

@@ -4,10 +4,12 @@ import type { Logger } from 'pino'
 import { Server, type Socket } from 'socket.io'
 import { shown } from '../http/shown.ts'
 import type { KeyValue } from '../key-value.ts'
+import type { ClusterAdapter } from '../redis/cluster-adapter.ts'
 import { Audience } from './audience.ts'
 import { serveClassic } from './classic.ts'
 import type { Feed } from './feed.ts'
 import type { LiveSockets } from './live-sockets.ts'
+import { type ClusterEvents, Presence, type PresenceCounts } from './presence.ts'
 import { textParser } from './text-parser.ts'
 
 /**
@@ -32,7 +34,9 @@ export interface SocketOptions {
   feed: Feed
   keyValue: Pick<KeyValue, 'get'>
   /** Serves the sockets that name its protocol. */
-  live: Pick<LiveSockets, 'serve' | 'close'>
+  live: Pick<LiveSockets, 'serve' | 'close' | 'stats' | 'watchesOf'>
+  /** To the other instances; absent: there are none. */
+  cluster?: Pick<ClusterAdapter, 'adapter' | 'problem'> | undefined
   maxBodyBytes: number
   /** Why the page (if any) that sent this request may not connect. */
   refusal: (request: IncomingMessage) => LiveKVError | undefined
@@ -50,6 +54,7 @@ export interface SocketStats {
 }
 
 export interface Sockets {
+  presence: Presence
   stats(): SocketStats
   /** Ends all connections, so that clients reconnect elsewhere or later; the HTTP server is left to its owner. */
   close(): Promise<void>
@@ -61,10 +66,11 @@ export interface Sockets {
  * that names a protocol gets that and nothing else.
  */
 export function attachSockets(server: HttpServer, options: SocketOptions): Sockets {
-  const { refusal, feed, live, log } = options
+  const { refusal, feed, live, log, cluster } = options
   const audience = new Audience()
   let closing = false
-  const io = new Server<ClassicClientEvents, ClassicServerEvents>(server, {
+  const io = new Server<ClassicClientEvents, ClassicServerEvents, ClusterEvents>(server, {
+    ...(cluster && { adapter: cluster.adapter }),
     transports: ['polling', 'websocket'],
     maxHttpBufferSize: options.maxBodyBytes + INBOUND_MARGIN_BYTES,
     pingInterval: PING_INTERVAL_MS,
@@ -93,9 +99,20 @@ export function attachSockets(server: HttpServer, options: SocketOptions): Socke
     if (protocolOf(socket) === undefined) serveClassic(socket, { ...options, audience })
     else live.serve(socket)
   })
+  const count = (key: string | undefined): PresenceCounts => {
+    const [classic, watching] = [audience.stats(), live.stats()]
+    return {
+      sockets: classic.sockets + watching.sockets,
+      watches:
+        key === undefined
+          ? classic.subscriptions + watching.watches
+          : audience.subscriptionsOf(key) + live.watchesOf(key),
+    }
+  }
   const stopListening = feed.listen((changes) => audience.deliver(changes))
 
   return {
+    presence: new Presence({ io, cluster, count }),
     stats: () => audience.stats(),
     async close() {
       closing = true
