@@ -35,6 +35,7 @@ import { Tail } from './live/tail.ts'
 import type { Watch } from './live/watch.ts'
 import { WatchAudience } from './live/watch-audience.ts'
 import { createLog, type Log } from './log.ts'
+import { ClusterAdapter } from './redis/cluster-adapter.ts'
 import { RedisConnection } from './redis/redis-connection.ts'
 import { StartError } from './start-error.ts'
 import { openStore } from './store/open-store.ts'
@@ -102,6 +103,12 @@ export async function createApp(config: Config, log: Log = createLog(config)): P
           })
         : new MemoryCache({ maxBytes })
     running.push(() => cache.close())
+    const cluster =
+      redis && config.redis
+        ? new ClusterAdapter({ commands: redis, url: config.redis.url, storeId: store.info.storeId, log })
+        : undefined
+    if (cluster) running.push(() => cluster.close())
+    await cluster?.start()
     await hub.start()
     await bus.subscribe((changes) => hub.accept(changes))
     if (kafka) {
@@ -141,12 +148,14 @@ export async function createApp(config: Config, log: Log = createLog(config)): P
       instance,
       health: () => ({ ...health, contiguous: hub.contiguous, degraded: degradedParts({ cache, bus }) }),
       reach: (revision, timeoutMs) => reach(hub, revision, () => false, timeoutMs),
+      presence: (key) => sockets.presence.report(key),
     })
     const sockets = attachSockets(server, {
       feed: hub,
       keyValue,
       limits,
       live: new LiveSockets({ hub, store, keyValue, audience, config, log }),
+      cluster,
       maxBodyBytes: config.maxBodyBytes,
       refusal: (request) => origins.refusal(request),
       parseKey: (key) => checkKey(key, config.maxKeyBytes),

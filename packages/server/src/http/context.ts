@@ -2,6 +2,7 @@ import type { LiveKVError } from '@livekv/protocol'
 import type { Config } from '../config.ts'
 import type { KeyValue } from '../key-value.ts'
 import type { RateLimits } from '../limits/rate-limits.ts'
+import type { PresenceReport } from '../live/presence.ts'
 import type { Log } from '../log.ts'
 import type { Store } from '../store/store.ts'
 import type { ETags } from './etag.ts'
@@ -36,4 +37,6 @@ export interface HttpContext {
   health(): Health
   /** Whether this instance has seen everything up to the revision, or does within `timeoutMs`. */
   reach(revision: number, timeoutMs: number): Promise<boolean>
+  /** Who is connected; with a key: how many watch it. */
+  presence(key?: string): Promise<PresenceReport>
 }

@@ -18,6 +18,7 @@ import { addHealthRoutes } from './health.ts'
 import { addHistoryRoutes } from './history.ts'
 import type { Origins } from './origins.ts'
 import { addPageRoutes } from './pages.ts'
+import { addPresenceRoute } from './presence.ts'
 import { shown } from './shown.ts'
 
 const REQUEST_TIMEOUT_MS = 60_000
@@ -76,6 +77,7 @@ function createExpress(context: HttpContext): Express {
   addBatchRoute(app, context)
   addHistoryRoutes(app, context)
   addHealthRoutes(app, context)
+  addPresenceRoute(app, context)
   addPageRoutes(app)
   app.use((request: Request) => {
     throw new LiveKVError(

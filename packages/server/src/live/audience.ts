@@ -57,6 +57,11 @@ export class Audience {
     for (const watcher of this.#watchers) watcher.take(delivery, subscribed.get(watcher) ?? NONE)
   }
 
+  /** Of the key by name. */
+  subscriptionsOf(key: string): number {
+    return this.#subscribers.get(key)?.size ?? 0
+  }
+
   stats(): { sockets: number; subscriptions: number; slow: number; owed: number } {
     const stats = { sockets: this.#watchers.size, subscriptions: 0, slow: 0, owed: 0 }
     for (const watcher of this.#watchers) {

@@ -82,6 +82,11 @@ export class LiveSockets {
     this.#sockets.add(new LiveSocket(socket, limits, this.#options))
   }
 
+  /** Watches that a change of the key would reach. */
+  watchesOf(key: string): number {
+    return this.#audience.watchesOf(key)
+  }
+
   stats(): { sockets: number; watches: number; slow: number; waiting: number } {
     const stats = { sockets: this.#sockets.size, watches: this.#audience.size, slow: 0, waiting: 0 }
     for (const socket of this.#sockets) if (socket.isSlow) stats.slow++
