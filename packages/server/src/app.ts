@@ -29,8 +29,13 @@ import { Tail } from './live/tail.ts'
 import type { Watch } from './live/watch.ts'
 import { WatchAudience } from './live/watch-audience.ts'
 import { createLog, type Log } from './log.ts'
+import { CommitTimes } from './metrics/commit-times.ts'
+import { ErrorCounts } from './metrics/error-counts.ts'
+import { HttpCounts } from './metrics/http-counts.ts'
+import { Metrics } from './metrics/metrics.ts'
 import { StartError } from './start-error.ts'
 import { openStore } from './store/open-store.ts'
+import type { Write } from './store/store.ts'
 
 export interface App {
   /** Where it listens, e.g. `http://127.0.0.1:8080`. */
@@ -83,13 +88,20 @@ export async function createApp(config: Config, log: Log = createLog(config)): P
     await hub.start()
     await bus.subscribe((changes) => hub.accept(changes))
     recentKeys.start()
-    const keyValue = new KeyValue({ store, hub, cache, bus, recentKeys })
+    const metrics = new Metrics()
+    const commits = new CommitTimes(store, { seconds: metrics.commitSeconds, writes: metrics.commitWrites })
+    const measured = {
+      commit: (writes: readonly Write[]) => commits.commit(writes),
+      get: (keys: readonly string[]) => store.get(keys),
+    }
+    const keyValue = new KeyValue({ store: measured, hub, cache, bus, recentKeys })
     running.push(() => keyValue.close())
     const expiry = new Expiry({ store, keyValue, log })
     expiry.start()
     running.push(() => expiry.close())
 
     const origins = new Origins(config)
+    const errors = new ErrorCounts()
     const server = createHttpServer({
       config,
       log,
@@ -98,18 +110,24 @@ export async function createApp(config: Config, log: Log = createLog(config)): P
       origins,
       etags: new ETags(store.info.storeId),
       instance: randomUUID(),
+      errors,
+      metrics: async () => ({ contentType: metrics.contentType, text: await metrics.text() }),
       health: () => ({ ...health, contiguous: hub.contiguous, degraded: degradedParts({ cache, bus }) }),
       reach: (revision, timeoutMs) => reach(hub, revision, () => false, timeoutMs),
     })
+    const http = new HttpCounts()
+    http.watch(server)
+    const live = new LiveSockets({ hub, store, keyValue, audience, config, log, errors })
     const sockets = attachSockets(server, {
       feed: hub,
       keyValue,
-      live: new LiveSockets({ hub, store, keyValue, audience, config, log }),
+      live,
       maxBodyBytes: config.maxBodyBytes,
       refusal: (request) => origins.refusal(request),
       parseKey: (key) => checkKey(key, config.maxKeyBytes),
       log,
     })
+    metrics.observe({ hub, keyValue, sockets, live, http, errors, commits, store, cache, bus })
     server.listen(config.port, config.host)
     await once(server, 'listening')
     running.push(async () => {
