@@ -90,7 +90,7 @@ export async function startClassicServer(
     live: {
       serve() {},
       async close() {},
-      stats: () => ({ sockets: 0, watches: 0, slow: 0, waiting: 0 }),
+      stats: () => ({ sockets: 0, watches: 0, slow: 0, waiting: 0, delivered: 0 }),
       watchesOf: () => 0,
     },
     maxBodyBytes: 1024 * 1024,

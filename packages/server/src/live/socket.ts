@@ -53,6 +53,8 @@ export interface SocketStats {
   /** Sockets that are owed something because they could not be written, and how many values together. */
   slow: number
   owed: number
+  /** Events of changes that were given to sockets. */
+  delivered: number
 }
 
 export interface Sockets {
