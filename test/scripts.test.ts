@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { run } from '../scripts/child.cjs'
 
 const SCRIPTS = join(import.meta.dirname, '../scripts')
-const ENTRIES = ['start.cjs', 'dev.cjs', 'demo.cjs', 'test.cjs', 'build.cjs', 'bench.cjs', 'mutants.cjs']
+const ENTRIES = ['start.cjs', 'dev.cjs', 'demo.cjs', 'test.cjs', 'build.cjs', 'bench.cjs', 'mutants.cjs', 'smoke.cjs']
 
 describe('the commands of package.json', () => {
   test.each([...ENTRIES, 'require-node.cjs'])('%s holds nothing that an old Node cannot parse', (name) => {
