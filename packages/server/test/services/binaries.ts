@@ -26,6 +26,26 @@ export function findPostgres(): PostgresBinaries | undefined {
     .sort((one, other) => other.major - one.major)[0]
 }
 
+/** The Redis on PATH. */
+export function findRedis(): string | undefined {
+  return findOnPath(['redis-server'])
+}
+
+/** The Nginx on PATH, or where Debian puts it, which is not on the PATH of everyone. */
+export function findNginx(): string | undefined {
+  return findOnPath(['nginx']) ?? ['/usr/sbin/nginx'].find((file) => existsSync(file))
+}
+
+/** The Java on PATH. */
+export function findJava(): string | undefined {
+  return findOnPath(['java'])
+}
+
+/** The Maven on PATH, which fetches Kafka. */
+export function findMaven(): string | undefined {
+  return findOnPath(['mvn'])
+}
+
 /** The Chromium (or Chrome) on PATH. */
 export function findChromium(): string | undefined {
   return findOnPath(CHROMIUM_NAMES)
