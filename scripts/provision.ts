@@ -26,19 +26,19 @@ const NEEDS = [
     name: 'Redis',
     packages: ['redis-server'],
     find: findRedis,
-    tests: { files: SERVICE_TESTS, mention: /redis|cluster|\bfaults?\b/i },
+    tests: { files: SERVICE_TESTS, mention: /redis|cluster|faults\//i },
   },
   {
     name: 'Nginx',
     packages: ['nginx-light'],
     find: findNginx,
-    tests: { files: SERVICE_TESTS, mention: /nginx|cluster|\bfaults?\b/i },
+    tests: { files: SERVICE_TESTS, mention: /nginx|cluster|faults\//i },
   },
   {
     name: 'Kafka',
     packages: ['default-jre-headless', 'maven'],
     find: findKafka,
-    tests: { files: SERVICE_TESTS, mention: /kafka|cluster|\bfaults?\b/i },
+    tests: { files: SERVICE_TESTS, mention: /kafka|cluster|faults\//i },
   },
   {
     name: 'Chromium',
