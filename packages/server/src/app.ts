@@ -35,9 +35,15 @@ import { Tail } from './live/tail.ts'
 import type { Watch } from './live/watch.ts'
 import { WatchAudience } from './live/watch-audience.ts'
 import { createLog, type Log } from './log.ts'
+import { CommitTimes } from './metrics/commit-times.ts'
+import { ErrorCounts } from './metrics/error-counts.ts'
+import { HttpCounts } from './metrics/http-counts.ts'
+import { Metrics } from './metrics/metrics.ts'
+import { ClusterAdapter } from './redis/cluster-adapter.ts'
 import { RedisConnection } from './redis/redis-connection.ts'
 import { StartError } from './start-error.ts'
 import { openStore } from './store/open-store.ts'
+import type { Write } from './store/store.ts'
 
 export interface App {
   /** Where it listens, e.g. `http://127.0.0.1:8080`. */
@@ -102,15 +108,25 @@ export async function createApp(config: Config, log: Log = createLog(config)): P
           })
         : new MemoryCache({ maxBytes })
     running.push(() => cache.close())
+    const cluster =
+      redis && config.redis
+        ? new ClusterAdapter({ commands: redis, url: config.redis.url, storeId: store.info.storeId, log })
+        : undefined
+    if (cluster) running.push(() => cluster.close())
+    await cluster?.start()
     await hub.start()
     await bus.subscribe((changes) => hub.accept(changes))
-    if (kafka) {
-      const republisher = new Republisher({ bus: kafka, mark: store.mark, store, instance, log })
-      republisher.start()
-      running.push(() => republisher.close())
-    }
+    const republisher = kafka && new Republisher({ bus: kafka, mark: store.mark, store, instance, log })
+    if (republisher) running.push(() => republisher.close())
+    republisher?.start()
     recentKeys.start()
-    const keyValue = new KeyValue({ store, hub, cache, bus, recentKeys })
+    const metrics = new Metrics()
+    const commits = new CommitTimes(store, { seconds: metrics.commitSeconds, writes: metrics.commitWrites })
+    const measured = {
+      commit: (writes: readonly Write[]) => commits.commit(writes),
+      get: (keys: readonly string[]) => store.get(keys),
+    }
+    const keyValue = new KeyValue({ store: measured, hub, cache, bus, recentKeys })
     running.push(() => keyValue.close())
     const expiry = new Expiry({ store, keyValue, log })
     expiry.start()
@@ -130,6 +146,7 @@ export async function createApp(config: Config, log: Log = createLog(config)): P
       log,
     })
     const origins = new Origins(config)
+    const errors = new ErrorCounts()
     const server = createHttpServer({
       config,
       log,
@@ -139,18 +156,39 @@ export async function createApp(config: Config, log: Log = createLog(config)): P
       limits,
       etags: new ETags(store.info.storeId),
       instance,
+      errors,
+      metrics: async () => ({ contentType: metrics.contentType, text: await metrics.text() }),
       health: () => ({ ...health, contiguous: hub.contiguous, degraded: degradedParts({ cache, bus }) }),
       reach: (revision, timeoutMs) => reach(hub, revision, () => false, timeoutMs),
+      presence: (key) => sockets.presence.report(key),
     })
+    const http = new HttpCounts()
+    http.watch(server)
+    const live = new LiveSockets({ hub, store, keyValue, audience, config, log, errors })
     const sockets = attachSockets(server, {
       feed: hub,
       keyValue,
       limits,
-      live: new LiveSockets({ hub, store, keyValue, audience, config, log }),
+      live,
+      cluster,
       maxBodyBytes: config.maxBodyBytes,
       refusal: (request) => origins.refusal(request),
       parseKey: (key) => checkKey(key, config.maxKeyBytes),
       log,
+    })
+    metrics.observe({
+      hub,
+      keyValue,
+      sockets,
+      live,
+      http,
+      errors,
+      commits,
+      store,
+      cache,
+      bus,
+      republisher,
+      limits,
     })
     server.listen(config.port, config.host)
     await once(server, 'listening')

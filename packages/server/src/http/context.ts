@@ -2,7 +2,9 @@ import type { LiveKVError } from '@livekv/protocol'
 import type { Config } from '../config.ts'
 import type { KeyValue } from '../key-value.ts'
 import type { RateLimits } from '../limits/rate-limits.ts'
+import type { PresenceReport } from '../live/presence.ts'
 import type { Log } from '../log.ts'
+import type { ErrorCounts } from '../metrics/error-counts.ts'
 import type { Store } from '../store/store.ts'
 import type { ETags } from './etag.ts'
 import type { Origins } from './origins.ts'
@@ -33,7 +35,12 @@ export interface HttpContext {
   limits: Pick<RateLimits, 'read' | 'write'>
   etags: ETags
   instance: string
+  errors: ErrorCounts
+  /** In Prometheus' text format. */
+  metrics(): Promise<{ contentType: string; text: string }>
   health(): Health
   /** Whether this instance has seen everything up to the revision, or does within `timeoutMs`. */
   reach(revision: number, timeoutMs: number): Promise<boolean>
+  /** Who is connected; with a key: how many watch it. */
+  presence(key?: string): Promise<PresenceReport>
 }

@@ -181,7 +181,8 @@ export class LiveSocket {
 
   /** What the client is told of an error: a fault of ours only by its number in the log. */
   #told(error: unknown, event: unknown): LiveKVError {
-    const { log } = this.#options
+    const { log, errors } = this.#options
+    errors?.count(error instanceof LiveKVError ? error.code : 'INTERNAL')
     const at = { socket: this.#socket.id, event: shown(event) }
     if (error instanceof LiveKVError) {
       if (error.status >= 500) log.warn({ ...at, code: error.code }, error.message)
