@@ -28,8 +28,7 @@ export class FaultCluster {
   /** Of the database all share, not by way of a link. */
   readonly databaseUrl: string
 
-  /** `folder` receives the instances' logs. */
-  static async start(folder: string): Promise<FaultCluster> {
+  static async start(): Promise<FaultCluster> {
     const started: (() => Promise<unknown>)[] = []
     const keep = <T>(thing: T, stop: () => Promise<unknown>): T => {
       started.push(stop)
@@ -64,16 +63,16 @@ export class FaultCluster {
       }
       const instances: Instance[] = []
       for (let index = 0; index < INSTANCES; index++) {
-        const instance = await Instance.create(`instance${index + 1}`, folder, {
+        const instance = await Instance.start(`instance${index + 1}`, {
           DATABASE_URL: links.postgres[index]!.through(databaseUrl),
           REDIS_URL: links.redis[index]!.through(redis.url),
           KAFKA_BROKERS: `127.0.0.1:${links.kafka[index]!.port}`,
           KAFKA_TOPIC: TOPIC,
           TAIL_MAX_ENTRIES: String(TAIL_MAX_ENTRIES),
+          TRUST_PROXY: '127.0.0.1',
           LOG_LEVEL: 'info',
         })
-        instances.push(keep(instance, () => instance.kill()))
-        await instance.start()
+        instances.push(keep(instance, () => instance.stop()))
       }
       const nginx = await startAndKeep(startNginx({ upstreams: instances.map(({ port }) => port) }))
       return new FaultCluster({ postgres, redis, kafka, nginx, instances, links, databaseUrl }, started)

@@ -9,7 +9,9 @@ import { type Fault, touchedBy } from './schedule.ts'
 export const PROBE_KEY = 'g0/probe'
 const PROBE_TIMEOUT_MS = 5_000
 /** Longer, and a lost answer is only another delay. */
-const LONGEST_SILENCE_MS = 3_000
+const LONGEST_SILENCE_MS = 1_000
+const ROUNDS_OF_LOST_ANSWERS = 3
+const BETWEEN_ROUNDS_MS = 200
 const CATCH_UP_MS = 5_000
 const POLL_MS = 50
 
@@ -86,10 +88,14 @@ export class FaultInjector {
         return this.#spoilLinks(fault)
       case 'loseAnswers': {
         const links = fault.instances.map((index) => cluster.links.postgres[index]!)
-        for (const link of links) link.stall('toClient')
-        await sleep(Math.min(holdMs, LONGEST_SILENCE_MS))
-        for (const link of links) link.cut()
-        for (const link of links) link.heal()
+        // What waits meanwhile is in the next batch, so that each round loses the answer to a larger one.
+        for (let round = 0; round < ROUNDS_OF_LOST_ANSWERS; round++) {
+          for (const link of links) link.stall('toClient')
+          await sleep(Math.min(holdMs / ROUNDS_OF_LOST_ANSWERS, LONGEST_SILENCE_MS))
+          for (const link of links) link.cut()
+          for (const link of links) link.heal()
+          await sleep(BETWEEN_ROUNDS_MS)
+        }
         return
       }
       case 'flushRedis':

@@ -4,7 +4,7 @@
  *   cluster -> load -> faults -> everything healed, writers stop -> watchers at the last values, reads equal the store
  *           -> the log, the topic and what every client was told are compared
  */
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -54,8 +54,7 @@ export interface FaultRun {
 
 export async function runFaults(options: FaultRunOptions): Promise<FaultRun> {
   const { seed, onProgress = () => {} } = options
-  const logFolder = await mkdtemp(join(tmpdir(), 'livekv-faults-'))
-  const cluster = await FaultCluster.start(logFolder)
+  const cluster = await FaultCluster.start()
   const beganMs = performance.now()
   const now = () => performance.now() - beganMs
   const startedAt = new Date().toISOString()
@@ -67,7 +66,6 @@ export async function runFaults(options: FaultRunOptions): Promise<FaultRun> {
     probe: (instance) => fleet.probe(instance),
     behind: (revision) => fleet.behind(revision),
   })
-  let isHeld = false
   try {
     await fleet.start(options.writesPerSecond)
     counters.start()
@@ -105,17 +103,23 @@ export async function runFaults(options: FaultRunOptions): Promise<FaultRun> {
       `topic: ${topic.records} records, whole since revision ${injector.topicSince}`,
       `healed after ${seconds(healedMs - faultsMs)} s, writers settled after ${seconds(quietMs - healedMs)} s, watchers caught up after ${seconds(caughtUpMs - quietMs)} s`,
     ]
-    isHeld = violations.length === 0
-    return { violations, history: injector.history, figures, logFolder: isHeld ? undefined : logFolder }
+    const logFolder = violations.length === 0 ? undefined : await saveLogs(cluster)
+    return { violations, history: injector.history, figures, logFolder }
   } catch (error) {
     const history = injector.history.join('\n')
+    const logFolder = await saveLogs(cluster)
     throw new Error(`Seed ${seed}; logs in ${logFolder}; faults until then:\n${history}`, { cause: error })
   } finally {
     await counters.stop()
     await fleet.close()
     await cluster.stop()
-    if (isHeld) await rm(logFolder, { recursive: true, force: true })
   }
+}
+
+async function saveLogs({ instances }: FaultCluster): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'livekv-faults-'))
+  for (const instance of instances) await instance.saveLog(folder)
+  return folder
 }
 
 /** Every fault is over by itself; what is left is that the instances say that they are well. */

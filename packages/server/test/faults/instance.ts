@@ -1,51 +1,41 @@
-import { mkdir } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
-import { freePort } from '../services/free-port.ts'
-import { ServiceProcess } from '../services/service-process.ts'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type ServerInstance, startServerInstance } from '../services/server-instance.ts'
 
-const MAIN = resolve(import.meta.dirname, '../../src/main.ts')
 const ANSWER_TIMEOUT_MS = 5_000
 
-/** One instance of the server as a process of its own, always on the same port; its log is in its folder. */
+/** One instance of the cluster, which is told how it was ended and remembers when it ended otherwise. */
 export class Instance {
   readonly name: string
-  readonly port: number
-  readonly url: string
-  readonly #process: ServiceProcess
-  #isToRun = false
+  readonly #server: ServerInstance
   readonly #ends: string[] = []
+  #isToRun = true
 
-  static async create(name: string, folder: string, env: Record<string, string>): Promise<Instance> {
-    const own = join(folder, name)
-    await mkdir(own)
-    return new Instance(name, own, await freePort(), env)
+  static async start(name: string, environment: Record<string, string>): Promise<Instance> {
+    return new Instance(name, await startServerInstance(environment))
   }
 
-  private constructor(name: string, folder: string, port: number, env: Record<string, string>) {
-    const { PATH = '' } = process.env
+  private constructor(name: string, server: ServerInstance) {
     this.name = name
-    this.port = port
-    this.url = `http://127.0.0.1:${port}`
-    this.#process = new ServiceProcess({
-      ...{ name, folder, program: process.execPath, args: [MAIN], deathSignal: 'KILL' },
-      env: { PATH, HOST: '127.0.0.1', PORT: String(port), ...env },
-      answers: () => this.isReady(),
-    })
+    this.#server = server
   }
 
-  get pid(): number | undefined {
-    return this.#process.pid
+  get port(): number {
+    return this.#server.port
   }
 
-  /** Times that it ended though nobody had asked it to. */
+  get url(): string {
+    return this.#server.url
+  }
+
+  /** Times that it ended though nobody had asked it to, or not as it was asked to. */
   get ends(): readonly string[] {
     return this.#ends
   }
 
   async isReady(): Promise<boolean> {
     try {
-      const signal = AbortSignal.timeout(ANSWER_TIMEOUT_MS)
-      return (await fetch(`${this.url}/readyz`, { signal })).ok
+      return (await fetch(`${this.url}/readyz`, { signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS) })).ok
     } catch {
       return false
     }
@@ -53,30 +43,31 @@ export class Instance {
 
   /** Resolves when it is ready. */
   async start(): Promise<void> {
-    await this.#process.start()
+    await this.#server.start()
     this.#isToRun = true
   }
 
   async kill(): Promise<void> {
     this.#noteEnd()
     this.#isToRun = false
-    await this.#process.kill()
+    await this.#server.kill()
   }
 
   /** SIGTERM; what it ends with has to be 0. */
   async shutDown(): Promise<void> {
     this.#noteEnd()
     this.#isToRun = false
-    const code = await this.#process.shutDown('SIGTERM')
-    if (code !== 0) this.#ends.push(`${this.name} ended with ${code} after SIGTERM`)
+    const code = await this.#server.shutDown()
+    if (code !== 0)
+      this.#ends.push(`${this.name} ended with ${code} after SIGTERM, ${new Date().toISOString()}`)
   }
 
   pause(): void {
-    this.#process.pause()
+    this.#server.pause()
   }
 
   resume(): void {
-    this.#process.resume()
+    this.#server.resume()
   }
 
   /** One that has ended by itself is started again, and that is remembered. */
@@ -85,7 +76,19 @@ export class Instance {
     await this.start()
   }
 
+  /** Over all its lives. */
+  async saveLog(folder: string): Promise<void> {
+    await writeFile(join(folder, `${this.name}.log`), await this.#server.log())
+  }
+
+  /** Ends it, however it is, and removes what it left. */
+  async stop(): Promise<void> {
+    await this.#server.kill()
+    await this.#server.stop()
+  }
+
   #noteEnd(): void {
-    if (this.#isToRun && this.pid === undefined) this.#ends.push(`${this.name} ended by itself, see its log`)
+    if (this.#isToRun && this.#server.pid === undefined)
+      this.#ends.push(`${this.name} had ended by itself by ${new Date().toISOString()}, see its log`)
   }
 }
