@@ -4,6 +4,7 @@ import type { DatabaseReader } from './database.ts'
 import { type FaultCluster, TOPIC } from './fault-cluster.ts'
 import type { Instance } from './instance.ts'
 import { type Fault, touchedBy } from './schedule.ts'
+import { auditTopic } from './topic-audit.ts'
 
 /** Written by the faults themselves; some watch it. */
 export const PROBE_KEY = 'g0/probe'
@@ -112,10 +113,14 @@ export class FaultInjector {
         await kafka.kill()
         await sleep(holdMs)
         return kafka.start()
-      case 'deleteTopic':
+      case 'deleteTopic': {
+        // What this topic lacks nobody could say afterwards.
+        const { violations } = await auditTopic(kafka.brokers, TOPIC, database, this.topicSince)
+        this.violations.push(...violations)
         await kafka.deleteTopic(TOPIC)
         this.topicSince = await database.head()
         return
+      }
       case 'restartPostgres':
         return postgres.restart(fault.mode)
       case 'killUnpublished':

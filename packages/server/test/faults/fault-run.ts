@@ -11,7 +11,6 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { checkShown } from '../sigkill/check-log.ts'
 import { HttpClient } from '../sigkill/http-client.ts'
 import { checkInstance, checkReads } from './check-reads.ts'
-import { checkTopic, missingRevisions } from './check-topic.ts'
 import { checkEntries, checkWrites } from './check-writes.ts'
 import { DatabaseReader } from './database.ts'
 import { FaultCluster, TOPIC } from './fault-cluster.ts'
@@ -21,7 +20,7 @@ import { KEYS } from './keys.ts'
 import type { LatestEntry, LoggedChange, ReadRecord, WriteRecord } from './records.ts'
 import { INSTANCES, planFaults } from './schedule.ts'
 import { ServerCounters } from './server-counters.ts'
-import { readTopic } from './topic-reader.ts'
+import { auditTopic } from './topic-audit.ts'
 
 /** Before the first fault. */
 const QUIET_MS = 2_000
@@ -30,7 +29,6 @@ const READY_TIMEOUT_MS = 60_000
 const SETTLE_TIMEOUT_MS = 20_000
 const LIVE_CATCH_UP_MS = 5_000
 const CLASSIC_CATCH_UP_MS = 15_000
-const TOPIC_TIMEOUT_MS = 30_000
 const POLL_MS = 50
 
 export interface FaultRunOptions {
@@ -82,7 +80,7 @@ export async function runFaults(options: FaultRunOptions): Promise<FaultRun> {
     const caughtUpMs = now()
     const wrongReads = await checkInstances(cluster, entries, await database.head())
     const log = await database.log()
-    const topic = await checkWholeTopic(cluster, log, injector.topicSince)
+    const topic = await auditTopic(cluster.kafka.brokers, TOPIC, database, injector.topicSince)
     // What explains the others comes first.
     const violations = [
       ...cluster.instances.flatMap(({ ends }) => ends),
@@ -190,20 +188,6 @@ async function checkInstances(
     client.close()
   }
   return problems
-}
-
-async function checkWholeTopic(
-  cluster: FaultCluster,
-  log: readonly LoggedChange[],
-  since: number,
-): Promise<{ records: number; violations: string[] }> {
-  const records = await readTopic(
-    cluster.kafka.brokers,
-    TOPIC,
-    (read) => missingRevisions(log, read, since).length === 0,
-    TOPIC_TIMEOUT_MS,
-  )
-  return { records: records.length, violations: checkTopic(log, records, since) }
 }
 
 function checkClients(fleet: Fleet, log: readonly LoggedChange[]): string[] {

@@ -1,10 +1,31 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Consumer, MessagesStreamModes, stringDeserializers } from '@platformatic/kafka'
 import type { TopicRecord } from './records.ts'
 
+const CHECK_MS = 250
+
 /**
- * The whole topic as an outside consumer reads it, until `isEnough` says so of what was read or the time is up.
+ * The whole topic as an outside consumer reads it, from its beginning until `isEnough` says so of what was read, or the
+ * time is up. A topic that is not there, or a broker that does not answer, is tried again until then.
  */
 export async function readTopic(
+  brokers: string,
+  topic: string,
+  isEnough: (records: readonly TopicRecord[]) => boolean,
+  withinMs: number,
+): Promise<TopicRecord[]> {
+  const deadline = performance.now() + withinMs
+  while (true) {
+    try {
+      return await readOnce(brokers, topic, isEnough, deadline - performance.now())
+    } catch (error) {
+      if (performance.now() > deadline) throw error
+      await sleep(CHECK_MS)
+    }
+  }
+}
+
+async function readOnce(
   brokers: string,
   topic: string,
   isEnough: (records: readonly TopicRecord[]) => boolean,
@@ -24,18 +45,14 @@ export async function readTopic(
       autocommit: false,
       maxWaitTime: 100,
     })
-    const timer = setTimeout(() => void stream.close(), withinMs)
+    const timer = setTimeout(() => void stream.close(), Math.max(0, withinMs))
     const check = setInterval(() => {
       if (isEnough(records)) void stream.close()
     }, CHECK_MS)
     try {
       for await (const { partition, offset, key, value } of stream) {
-        records.push({
-          partition,
-          offset: Number(offset),
-          key: String(key),
-          change: JSON.parse(String(value)),
-        })
+        const change: TopicRecord['change'] = JSON.parse(String(value))
+        records.push({ partition, offset: Number(offset), key: String(key), change })
       }
     } finally {
       clearTimeout(timer)
@@ -43,8 +60,6 @@ export async function readTopic(
     }
     return records
   } finally {
-    await consumer.close(true)
+    await consumer.close(true).catch(() => {})
   }
 }
-
-const CHECK_MS = 250
