@@ -80,7 +80,7 @@ async function tryMutants(names: readonly string[]): Promise<{ code: number }> {
 
 /** The packages, with everything that is installed linked; only our own packages are those of the copy. */
 function copyTree(folder: string): void {
-  for (const name of ['package.json', 'vitest.config.ts', 'packages', 'deploy']) {
+  for (const name of ['package.json', 'vitest.config.ts', 'packages', 'deploy', 'scripts']) {
     cpSync(join(ROOT, name), join(folder, name), {
       recursive: true,
       filter: (source) => !/[/\\](node_modules|dist)$/.test(source),

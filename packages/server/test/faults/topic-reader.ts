@@ -60,6 +60,7 @@ async function readOnce(
     }
     return records
   } finally {
-    await consumer.close(true).catch(() => {})
+    // Its group goes with the broker's data.
+    await Promise.resolve(consumer.close(true)).catch(() => {})
   }
 }
