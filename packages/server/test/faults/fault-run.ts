@@ -68,7 +68,11 @@ export async function runFaults(options: FaultRunOptions): Promise<FaultRun> {
     await fleet.start(options.writesPerSecond)
     counters.start()
     await sleep(QUIET_MS)
-    await injector.injectAll(planFaults(seed, options.faults, options.meanMs))
+    // A server that does not come back, most likely: what else is wrong may say why.
+    const brokeOff = await injector.injectAll(planFaults(seed, options.faults, options.meanMs)).then(
+      () => [],
+      (error: Error) => [`the faults broke off: ${error.message}`],
+    )
     const faultsMs = now()
     const notReady = await heal(cluster)
     const healedMs = now()
@@ -89,6 +93,7 @@ export async function runFaults(options: FaultRunOptions): Promise<FaultRun> {
       ...wrongReads,
       ...checkClients(fleet, log),
       ...injector.violations,
+      ...brokeOff,
       ...notReady,
       ...stuck,
       ...topic.violations,
@@ -166,7 +171,8 @@ async function checkInstances(
     const client = new HttpClient(url)
     const read = async (atLeast?: number) => {
       const asked = { keys: [...KEYS, PROBE_KEY], ...(atLeast !== undefined && { atLeast }) }
-      const { status, body } = await client.send('POST', '/api/v1/entries/get', asked)
+      const sent = client.send('POST', '/api/v1/entries/get', asked)
+      const { status, body } = await sent.catch((error: Error) => ({ status: 0, body: error.message }))
       if (status !== 200) return [`${name} reads ${JSON.stringify(body)}`]
       const found: LatestEntry[] = body.entries
       const absent: string[] = body.missing
