@@ -41,7 +41,7 @@ async function runTests(args: readonly string[]): Promise<{ code: number }> {
 
   if (args.length === 0) for (const check of CHECKS) await runCheck(check, totals)
   else await runCheck(CHECKS[CHECKS.length - 1]!, totals)
-  const unprovided = provision(CACHE)
+  const unprovided = await provision(CACHE)
   await runVitest(args, unprovided, totals)
   tellSkipped(unprovided, totals)
 
@@ -87,9 +87,10 @@ async function runVitest(
 }
 
 function tellSkipped(unprovided: readonly Unprovided[], totals: Totals): void {
-  for (const { name, project, why } of unprovided) {
+  for (const { name, why } of unprovided) console.log(`\n${name} could not be provided (${why}).`)
+  for (const project of new Set(unprovided.map((one) => one.project))) {
     const files = globSync(PROJECT_FILES[project]!, { cwd: ROOT }).sort()
-    console.log(`\n${name} could not be provided (${why}). Skipped:`)
+    console.log('Skipped without it:')
     for (const file of files) console.log(`  ${file}`)
     totals.skipped.push(...files)
   }

@@ -2,26 +2,33 @@
  * The composition root: the only file that names concrete classes.
  *
  *   start   store -> Tail and Hub (warmed from the log) -> key-value -> HTTP and sockets -> listening
- *   stop    no new connections -> requests answered, commits drained -> sockets -> live parts -> store
+ *   stop    not ready, no new connections -> requests answered, sockets sent elsewhere -> commits drained -> cache
+ *           -> bus, once it has sent what was committed -> live parts -> store
  */
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { LiveKVError } from '@livekv/protocol'
+import { KafkaBus } from './bus/kafka.ts'
 import { MemoryBus } from './bus/memory.ts'
+import { Republisher } from './bus/republisher.ts'
 import { MemoryCache } from './cache/memory.ts'
 import { RedisCache } from './cache/redis.ts'
 import type { Config } from './config.ts'
 import { Expiry } from './expiry.ts'
-import type { Health } from './http/context.ts'
+import type { DegradedPart, Health } from './http/context.ts'
 import { ETags } from './http/etag.ts'
 import { checkKey } from './http/key.ts'
 import { Origins } from './http/origins.ts'
 import { createHttpServer } from './http/server.ts'
 import { stopServer } from './http/stop-server.ts'
 import { KeyValue } from './key-value.ts'
+import { MemoryCounter } from './limits/memory.ts'
+import { RateLimits } from './limits/rate-limits.ts'
+import { RedisCounter } from './limits/redis.ts'
 import { Hub } from './live/hub.ts'
 import { LiveSockets } from './live/live-sockets.ts'
+import { reach } from './live/reach.ts'
 import { RecentKeys } from './live/recent-keys.ts'
 import { attachSockets } from './live/socket.ts'
 import { Tail } from './live/tail.ts'
@@ -30,6 +37,7 @@ import { WatchAudience } from './live/watch-audience.ts'
 import { createLog, type Log } from './log.ts'
 import { ClusterAdapter } from './redis/cluster-adapter.ts'
 import { RedisConnection } from './redis/redis-connection.ts'
+import { StartError } from './start-error.ts'
 import { openStore } from './store/open-store.ts'
 
 export interface App {
@@ -43,14 +51,13 @@ export interface App {
   close(): Promise<void>
 }
 
-/** The server could not start for a reason its message explains. */
-export class StartError extends Error {
-  override readonly name = 'StartError'
-}
+/** Of SHUTDOWN_TIMEOUT, for requests under way; the rest is for what the bus still has to send and the store to write. */
+const DRAIN_SHARE = 0.7
 
 export async function createApp(config: Config, log: Log = createLog(config)): Promise<App> {
+  const instance = randomUUID()
   const { promise: failed, resolve: fail } = Promise.withResolvers<LiveKVError>()
-  const health: Health = { problem: null, contiguous: null }
+  const health: Pick<Health, 'problem'> = { problem: null }
   const store = await openStore(config, log)
   store.onFailure((error) => {
     health.problem = error
@@ -78,7 +85,9 @@ export async function createApp(config: Config, log: Log = createLog(config)): P
     running.push(() => hub.close())
     const recentKeys = new RecentKeys({ store, hub, limit: config.keysLimit, log })
     running.push(() => recentKeys.close())
-    const bus = new MemoryBus()
+    const kafka =
+      config.kafka && new KafkaBus({ config: config.kafka, instance, storeId: store.info.storeId, log })
+    const bus = kafka ?? new MemoryBus()
     running.push(() => bus.close())
     const redis = config.redis && new RedisConnection({ url: config.redis.url, name: 'commands', log })
     if (redis) running.push(() => redis.close())
@@ -102,6 +111,11 @@ export async function createApp(config: Config, log: Log = createLog(config)): P
     await cluster?.start()
     await hub.start()
     await bus.subscribe((changes) => hub.accept(changes))
+    if (kafka) {
+      const republisher = new Republisher({ bus: kafka, mark: store.mark, store, instance, log })
+      republisher.start()
+      running.push(() => republisher.close())
+    }
     recentKeys.start()
     const keyValue = new KeyValue({ store, hub, cache, bus, recentKeys })
     running.push(() => keyValue.close())
@@ -109,6 +123,19 @@ export async function createApp(config: Config, log: Log = createLog(config)): P
     expiry.start()
     running.push(() => expiry.close())
 
+    const windowSeconds = config.rateLimitWindowSeconds
+    const limits = new RateLimits({
+      config,
+      counter: (kind) =>
+        redis
+          ? new RedisCounter({
+              redis,
+              keyPrefix: `livekv:${store.info.storeId}:limit:${kind}`,
+              windowSeconds,
+            })
+          : new MemoryCounter({ windowSeconds }),
+      log,
+    })
     const origins = new Origins(config)
     const server = createHttpServer({
       config,
@@ -116,14 +143,17 @@ export async function createApp(config: Config, log: Log = createLog(config)): P
       keyValue,
       store,
       origins,
+      limits,
       etags: new ETags(store.info.storeId),
-      instance: randomUUID(),
+      instance,
+      health: () => ({ ...health, contiguous: hub.contiguous, degraded: degradedParts({ cache, bus }) }),
+      reach: (revision, timeoutMs) => reach(hub, revision, () => false, timeoutMs),
       presence: (key) => sockets.presence.report(key),
-      health: () => ({ ...health, contiguous: hub.contiguous }),
     })
     const sockets = attachSockets(server, {
       feed: hub,
       keyValue,
+      limits,
       live: new LiveSockets({ hub, store, keyValue, audience, config, log }),
       cluster,
       maxBodyBytes: config.maxBodyBytes,
@@ -135,8 +165,9 @@ export async function createApp(config: Config, log: Log = createLog(config)): P
     await once(server, 'listening')
     running.push(async () => {
       health.problem = new LiveKVError('SHUTTING_DOWN', 'This instance is stopping; use another one.')
-      const drained = stopServer(server, config.shutdownTimeoutMs)
-      await sockets.close()
+      const drainMs = config.shutdownTimeoutMs * DRAIN_SHARE
+      const drained = stopServer(server, drainMs)
+      await sockets.close(drainMs)
       await drained
     })
     return {
@@ -149,6 +180,13 @@ export async function createApp(config: Config, log: Log = createLog(config)): P
     await stop()
     throw listenError(error, config)
   }
+}
+
+function degradedParts(parts: Record<DegradedPart['part'], { problem: string | null }>): DegradedPart[] {
+  return (['cache', 'bus'] as const).flatMap((part) => {
+    const { problem } = parts[part]
+    return problem === null ? [] : [{ part, problem }]
+  })
 }
 
 function urlOf({ address, family, port }: AddressInfo): string {

@@ -5,9 +5,10 @@
  *   store failed       say so, answer what is pending, exit code 1: a supervisor starts it again
  */
 import { LiveKVError } from '@livekv/protocol'
-import { type App, createApp, StartError } from './app.ts'
+import { type App, createApp } from './app.ts'
 import { type Config, ConfigError, loadConfig, readEnvironment } from './config.ts'
 import { createLog, type Log } from './log.ts'
+import { StartError } from './start-error.ts'
 import { VERSION } from './version.ts'
 
 /** One Ctrl-C or one `kill` of a process group can arrive several times, by way of npm and the start script. */

@@ -81,8 +81,14 @@ test('mistakes in the configuration are printed together and end it', async () =
 })
 
 test('a database that is not there is said plainly, without its password', async () => {
-  const { exit, output } = run({ PORT: '0', DATABASE_URL: 'postgres://me:hidden-secret@127.0.0.1:1/db' })
+  const { exit, output } = run({
+    PORT: '0',
+    DATABASE_URL: 'postgres://me:hidden-secret@127.0.0.1:1/db',
+    STARTUP_TIMEOUT: '1s',
+  })
   expect(await exit).toBe(1)
-  expect(output()).toContain('127.0.0.1')
+  expect(output()).toMatch(/waiting for PostgreSQL at 127\.0\.0\.1:1, database "db" \(.*ECONNREFUSED/)
+  expect(output()).toMatch(/was not there within 1 s \(STARTUP_TIMEOUT\): .*ECONNREFUSED.*\. Start it/)
+  expect(output()).not.toContain('    at ')
   expect(output()).not.toContain('hidden-secret')
 })

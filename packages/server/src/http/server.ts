@@ -25,6 +25,8 @@ const REQUEST_TIMEOUT_MS = 60_000
 /** Longer than the usual 60 s of a proxy, so that the proxy is the one to close idle connections. */
 const KEEP_ALIVE_TIMEOUT_MS = 65_000
 
+const EXPOSED_HEADERS = 'ETag, Retry-After, Allow, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset'
+
 /** Not listening yet. */
 export function createHttpServer(context: HttpContext): Server {
   const app = createExpress(context)
@@ -52,7 +54,7 @@ function admit(origins: Origins, request: IncomingMessage, response: ServerRespo
   const { origin } = request.headers
   if (origin === undefined) return true
   response.setHeader('Access-Control-Allow-Origin', origin)
-  response.setHeader('Access-Control-Expose-Headers', 'ETag, Retry-After, Allow')
+  response.setHeader('Access-Control-Expose-Headers', EXPOSED_HEADERS)
   response.setHeader('Vary', 'Origin')
   if (request.method !== 'OPTIONS' || request.headers['access-control-request-method'] === undefined)
     return true

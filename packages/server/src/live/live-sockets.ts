@@ -3,9 +3,11 @@ import type { Logger } from 'pino'
 import type { Socket } from 'socket.io'
 import type { Config } from '../config.ts'
 import type { KeyValue } from '../key-value.ts'
+import type { ClientLimits } from '../limits/rate-limits.ts'
 import type { Store } from '../store/store.ts'
 import { StoreReads } from '../store-reads.ts'
 import type { Hub } from './hub.ts'
+import { InFlight } from './in-flight.ts'
 import { LiveSocket } from './live-socket.ts'
 import type { Watch, WatchSources } from './watch.ts'
 import type { WatchAudience } from './watch-audience.ts'
@@ -35,6 +37,7 @@ export interface LiveOptions {
   storeId: string
   sources: WatchSources
   log: Logger
+  requests: InFlight
   onLeave(socket: LiveSocket): void
 }
 
@@ -63,6 +66,7 @@ export class LiveSockets {
         warn: (details, message) => log.warn(details, message),
       },
       log,
+      requests: new InFlight(),
       onLeave: (socket) => this.#sockets.delete(socket),
     }
     hub.listen((changes) => audience.deliver(changes))
@@ -74,8 +78,8 @@ export class LiveSockets {
     }, CURSOR_REFRESH_MS)
   }
 
-  serve(socket: Socket): void {
-    this.#sockets.add(new LiveSocket(socket, this.#options))
+  serve(socket: Socket, limits: ClientLimits): void {
+    this.#sockets.add(new LiveSocket(socket, limits, this.#options))
   }
 
   /** Watches that a change of the key would reach. */
@@ -91,11 +95,13 @@ export class LiveSockets {
   }
 
   /**
-   * Tells everybody to go elsewhere; the connections are ended by their owner. Until then changes go on to be delivered:
-   * a cursor covers whatever the Hub has seen.
+   * Tells everybody to go elsewhere, takes no more requests and answers those under way, for `timeoutMs` at most; the
+   * connections are ended by their owner. Until then changes go on to be delivered: a cursor covers whatever the Hub has
+   * seen.
    */
-  close(): void {
+  async close(timeoutMs = 0): Promise<void> {
     clearInterval(this.#refreshing)
     for (const socket of this.#sockets) socket.goingAway(GOING_AWAY_WITHIN_MS)
+    await this.#options.requests.close(timeoutMs)
   }
 }

@@ -4,6 +4,7 @@ import type { Logger } from 'pino'
 import { Server, type Socket } from 'socket.io'
 import { shown } from '../http/shown.ts'
 import type { KeyValue } from '../key-value.ts'
+import type { RateLimits } from '../limits/rate-limits.ts'
 import type { ClusterAdapter } from '../redis/cluster-adapter.ts'
 import { Audience } from './audience.ts'
 import { serveClassic } from './classic.ts'
@@ -38,6 +39,7 @@ export interface SocketOptions {
   /** To the other instances; absent: there are none. */
   cluster?: Pick<ClusterAdapter, 'adapter' | 'problem'> | undefined
   maxBodyBytes: number
+  limits: Pick<RateLimits, 'client'>
   /** Why the page (if any) that sent this request may not connect. */
   refusal: (request: IncomingMessage) => LiveKVError | undefined
   /** Returns the key if it is one, else throws INVALID_KEY. */
@@ -56,8 +58,12 @@ export interface SocketStats {
 export interface Sockets {
   presence: Presence
   stats(): SocketStats
-  /** Ends all connections, so that clients reconnect elsewhere or later; the HTTP server is left to its owner. */
-  close(): Promise<void>
+  /**
+   * Answers the requests under way, for `timeoutMs` at most, and ends all connections, so that clients reconnect
+   * elsewhere or later: those of the live protocol are told to spread it, plain ones do so by themselves. The HTTP server
+   * is left to its owner.
+   */
+  close(timeoutMs?: number): Promise<void>
 }
 
 /**
@@ -96,8 +102,9 @@ export function attachSockets(server: HttpServer, options: SocketOptions): Socke
   })
   io.use((socket, next) => next(protocolError(protocolOf(socket))))
   io.on('connection', (socket) => {
-    if (protocolOf(socket) === undefined) serveClassic(socket, { ...options, audience })
-    else live.serve(socket)
+    const limits = options.limits.client(socket.request)
+    if (protocolOf(socket) === undefined) serveClassic(socket, { ...options, audience, limits })
+    else live.serve(socket, limits)
   })
   const count = (key: string | undefined): PresenceCounts => {
     const [classic, watching] = [audience.stats(), live.stats()]
@@ -114,10 +121,10 @@ export function attachSockets(server: HttpServer, options: SocketOptions): Socke
   return {
     presence: new Presence({ io, cluster, count }),
     stats: () => audience.stats(),
-    async close() {
+    async close(timeoutMs) {
       closing = true
+      await live.close(timeoutMs)
       stopListening()
-      live.close()
       // What was written last is on its way before the connections end.
       await new Promise((resolve) => setImmediate(resolve))
       const { clients } = io.engine as unknown as { clients: Record<string, EngineClient> }
