@@ -39,8 +39,8 @@ interface Gathering {
 }
 
 /**
- * Items under `livekv:<store id>:<key>`, shared by all instances of one store; another store, or the same one after a
- * failover, finds none of them.
+ * Items under `livekv:<store id>:entry:<key>`, shared by all instances of one store; another store, or the same one
+ * after a failover, finds none of them, and no key of a user is the name of anything else.
  *
  *   get   keys asked for in one turn of the event loop -> one MGET for them all
  *   set   waiting items, the latest per key -> one put under way at a time -> the script keeps the higher `asOf`
@@ -62,7 +62,7 @@ export class RedisCache implements Cache {
 
   constructor({ redis, storeId, ttlSeconds, maxBytes }: RedisCacheOptions) {
     this.#redis = redis
-    this.#prefix = `livekv:${storeId}:`
+    this.#prefix = `livekv:${storeId}:entry:`
     this.#ttlSeconds = String(ttlSeconds)
     this.#standIn = new MemoryCache({ maxBytes })
   }
