@@ -84,7 +84,7 @@ test('no failure to start shows a secret', async () => {
     expectNoSecret(output())
     expect(output()).not.toContain('    at ')
   }
-})
+}, 600_000)
 
 test('neither values nor secrets get into the log, whatever fails; one line per event, with the request’s id', async () => {
   const server = await startPostgres()
@@ -139,4 +139,4 @@ test('neither values nor secrets get into the log, whatever fails; one line per 
     child.kill('SIGKILL')
     await server.stop()
   }
-})
+}, 600_000)
