@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { provision } from './provision.ts'
+import { provision, SERVICES } from './provision.ts'
 
 const CACHE = resolve(import.meta.dirname, '../.cache')
 
@@ -14,7 +14,7 @@ export async function runPlayground<T extends Stoppable>(
   start: () => Promise<T>,
   announce: (playground: T) => string,
 ): Promise<void> {
-  const unprovided = await provision(CACHE, 'service')
+  const unprovided = await provision(CACHE, SERVICES)
   if (unprovided.length > 0) {
     const lines = unprovided.map(({ name, why }) => `${name} could not be provided (${why}).`)
     throw new Error(lines.join('\n'))

@@ -106,6 +106,12 @@ export const ERRORS = {
     description:
       'A socket follows as many keys, or has as many watches, as one socket may. End some, watch a prefix, or open another socket; classic sockets also get every key by the `update` event.',
   },
+  RATE_LIMITED: {
+    status: 429,
+    retryable: true,
+    description:
+      'This client address has used up what it may write or read in a window (`RATE_LIMIT_WRITES`, `RATE_LIMIT_READS`); nothing of the request was done. Try again after `retryAfterSeconds`, and more slowly. Behind a proxy see `TRUST_PROXY`.',
+  },
   OVERLOADED: {
     status: 503,
     retryable: true,

@@ -9,8 +9,11 @@ import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { LiveKVError } from '@livekv/protocol'
+import { KafkaBus } from './bus/kafka.ts'
 import { MemoryBus } from './bus/memory.ts'
+import { Republisher } from './bus/republisher.ts'
 import { MemoryCache } from './cache/memory.ts'
+import { RedisCache } from './cache/redis.ts'
 import type { Config } from './config.ts'
 import { Expiry } from './expiry.ts'
 import type { DegradedPart, Health } from './http/context.ts'
@@ -20,6 +23,9 @@ import { Origins } from './http/origins.ts'
 import { createHttpServer } from './http/server.ts'
 import { stopServer } from './http/stop-server.ts'
 import { KeyValue } from './key-value.ts'
+import { MemoryCounter } from './limits/memory.ts'
+import { RateLimits } from './limits/rate-limits.ts'
+import { RedisCounter } from './limits/redis.ts'
 import { Hub } from './live/hub.ts'
 import { LiveSockets } from './live/live-sockets.ts'
 import { reach } from './live/reach.ts'
@@ -33,6 +39,8 @@ import { CommitTimes } from './metrics/commit-times.ts'
 import { ErrorCounts } from './metrics/error-counts.ts'
 import { HttpCounts } from './metrics/http-counts.ts'
 import { Metrics } from './metrics/metrics.ts'
+import { ClusterAdapter } from './redis/cluster-adapter.ts'
+import { RedisConnection } from './redis/redis-connection.ts'
 import { StartError } from './start-error.ts'
 import { openStore } from './store/open-store.ts'
 import type { Write } from './store/store.ts'
@@ -52,6 +60,7 @@ export interface App {
 const DRAIN_SHARE = 0.7
 
 export async function createApp(config: Config, log: Log = createLog(config)): Promise<App> {
+  const instance = randomUUID()
   const { promise: failed, resolve: fail } = Promise.withResolvers<LiveKVError>()
   const health: Pick<Health, 'problem'> = { problem: null }
   const store = await openStore(config, log)
@@ -81,12 +90,35 @@ export async function createApp(config: Config, log: Log = createLog(config)): P
     running.push(() => hub.close())
     const recentKeys = new RecentKeys({ store, hub, limit: config.keysLimit, log })
     running.push(() => recentKeys.close())
-    const bus = new MemoryBus()
+    const kafka =
+      config.kafka && new KafkaBus({ config: config.kafka, instance, storeId: store.info.storeId, log })
+    const bus = kafka ?? new MemoryBus()
     running.push(() => bus.close())
-    const cache = new MemoryCache({ maxBytes: config.cacheMaxBytes })
+    const redis = config.redis && new RedisConnection({ url: config.redis.url, name: 'commands', log })
+    if (redis) running.push(() => redis.close())
+    await redis?.start()
+    const maxBytes = config.cacheMaxBytes
+    const cache =
+      redis && config.redis
+        ? new RedisCache({
+            redis,
+            storeId: store.info.storeId,
+            ttlSeconds: config.redis.ttlSeconds,
+            maxBytes,
+          })
+        : new MemoryCache({ maxBytes })
     running.push(() => cache.close())
+    const cluster =
+      redis && config.redis
+        ? new ClusterAdapter({ commands: redis, url: config.redis.url, storeId: store.info.storeId, log })
+        : undefined
+    if (cluster) running.push(() => cluster.close())
+    await cluster?.start()
     await hub.start()
     await bus.subscribe((changes) => hub.accept(changes))
+    const republisher = kafka && new Republisher({ bus: kafka, mark: store.mark, store, instance, log })
+    if (republisher) running.push(() => republisher.close())
+    republisher?.start()
     recentKeys.start()
     const metrics = new Metrics()
     const commits = new CommitTimes(store, { seconds: metrics.commitSeconds, writes: metrics.commitWrites })
@@ -100,6 +132,19 @@ export async function createApp(config: Config, log: Log = createLog(config)): P
     expiry.start()
     running.push(() => expiry.close())
 
+    const windowSeconds = config.rateLimitWindowSeconds
+    const limits = new RateLimits({
+      config,
+      counter: (kind) =>
+        redis
+          ? new RedisCounter({
+              redis,
+              keyPrefix: `livekv:${store.info.storeId}:limit:${kind}`,
+              windowSeconds,
+            })
+          : new MemoryCounter({ windowSeconds }),
+      log,
+    })
     const origins = new Origins(config)
     const errors = new ErrorCounts()
     const server = createHttpServer({
@@ -108,12 +153,14 @@ export async function createApp(config: Config, log: Log = createLog(config)): P
       keyValue,
       store,
       origins,
+      limits,
       etags: new ETags(store.info.storeId),
-      instance: randomUUID(),
+      instance,
       errors,
       metrics: async () => ({ contentType: metrics.contentType, text: await metrics.text() }),
       health: () => ({ ...health, contiguous: hub.contiguous, degraded: degradedParts({ cache, bus }) }),
       reach: (revision, timeoutMs) => reach(hub, revision, () => false, timeoutMs),
+      presence: (key) => sockets.presence.report(key),
     })
     const http = new HttpCounts()
     http.watch(server)
@@ -121,13 +168,28 @@ export async function createApp(config: Config, log: Log = createLog(config)): P
     const sockets = attachSockets(server, {
       feed: hub,
       keyValue,
+      limits,
       live,
+      cluster,
       maxBodyBytes: config.maxBodyBytes,
       refusal: (request) => origins.refusal(request),
       parseKey: (key) => checkKey(key, config.maxKeyBytes),
       log,
     })
-    metrics.observe({ hub, keyValue, sockets, live, http, errors, commits, store, cache, bus })
+    metrics.observe({
+      hub,
+      keyValue,
+      sockets,
+      live,
+      http,
+      errors,
+      commits,
+      store,
+      cache,
+      bus,
+      republisher,
+      limits,
+    })
     server.listen(config.port, config.host)
     await once(server, 'listening')
     running.push(async () => {

@@ -1,6 +1,8 @@
 import type { LiveKVError } from '@livekv/protocol'
 import type { Config } from '../config.ts'
 import type { KeyValue } from '../key-value.ts'
+import type { RateLimits } from '../limits/rate-limits.ts'
+import type { PresenceReport } from '../live/presence.ts'
 import type { Log } from '../log.ts'
 import type { ErrorCounts } from '../metrics/error-counts.ts'
 import type { Store } from '../store/store.ts'
@@ -30,6 +32,7 @@ export interface HttpContext {
   keyValue: Pick<KeyValue, 'write' | 'get' | 'getMany' | 'keys'>
   store: Pick<Store, 'info' | 'list' | 'history' | 'candles' | 'changesSince' | 'head'>
   origins: Origins
+  limits: Pick<RateLimits, 'read' | 'write'>
   etags: ETags
   instance: string
   errors: ErrorCounts
@@ -38,4 +41,6 @@ export interface HttpContext {
   health(): Health
   /** Whether this instance has seen everything up to the revision, or does within `timeoutMs`. */
   reach(revision: number, timeoutMs: number): Promise<boolean>
+  /** Who is connected; with a key: how many watch it. */
+  presence(key?: string): Promise<PresenceReport>
 }

@@ -18,7 +18,7 @@ const PROBE_TIMEOUT_MS = 3_000
 /** Far more than a gap takes to be filled; an instance that is this far behind shows its watchers what is old. */
 const REACH_TIMEOUT_MS = 2_000
 
-type HealthContext = Pick<HttpContext, 'config' | 'instance' | 'health' | 'reach'> & {
+type HealthContext = Pick<HttpContext, 'config' | 'instance' | 'health' | 'reach' | 'presence'> & {
   store: Pick<Store, 'info' | 'head'>
 }
 
@@ -54,6 +54,7 @@ export function addHealthRoutes(app: Express, context: HealthContext): void {
         revision: state.revision,
         contiguous,
         uptimeSeconds: Math.round(process.uptime()),
+        presence: await context.presence(),
         limits: {
           maxKeyBytes: config.maxKeyBytes,
           maxValueBytes: config.maxValueBytes,

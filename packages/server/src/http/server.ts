@@ -17,12 +17,16 @@ import { addHealthRoutes } from './health.ts'
 import { addHistoryRoutes } from './history.ts'
 import { addMetricsRoute } from './metrics.ts'
 import { addPageRoutes } from './pages.ts'
+import { addPresenceRoute } from './presence.ts'
 import { requestIdOf } from './request-id.ts'
 import { shown } from './shown.ts'
 
 const REQUEST_TIMEOUT_MS = 60_000
 /** Longer than the usual 60 s of a proxy, so that the proxy is the one to close idle connections. */
 const KEEP_ALIVE_TIMEOUT_MS = 65_000
+
+const EXPOSED_HEADERS =
+  'ETag, Retry-After, Allow, X-Request-Id, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset'
 
 /** Not listening yet. */
 export function createHttpServer(context: HttpContext): Server {
@@ -53,7 +57,7 @@ function admit(context: HttpContext, request: IncomingMessage, response: ServerR
   const { origin } = request.headers
   if (origin === undefined) return true
   response.setHeader('Access-Control-Allow-Origin', origin)
-  response.setHeader('Access-Control-Expose-Headers', 'ETag, Retry-After, Allow, X-Request-Id')
+  response.setHeader('Access-Control-Expose-Headers', EXPOSED_HEADERS)
   response.setHeader('Vary', 'Origin')
   if (request.method !== 'OPTIONS' || request.headers['access-control-request-method'] === undefined)
     return true
@@ -76,6 +80,7 @@ function createExpress(context: HttpContext): Express {
   addBatchRoute(app, context)
   addHistoryRoutes(app, context)
   addHealthRoutes(app, context)
+  addPresenceRoute(app, context)
   addMetricsRoute(app, context)
   addPageRoutes(app)
   app.use((request: Request) => {

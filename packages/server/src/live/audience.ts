@@ -59,6 +59,11 @@ export class Audience {
     for (const watcher of this.#watchers) watcher.take(delivery, subscribed.get(watcher) ?? NONE)
   }
 
+  /** Of the key by name. */
+  subscriptionsOf(key: string): number {
+    return this.#subscribers.get(key)?.size ?? 0
+  }
+
   stats(): { sockets: number; subscriptions: number; slow: number; owed: number; delivered: number } {
     const stats = {
       sockets: this.#watchers.size,

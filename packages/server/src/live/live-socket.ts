@@ -10,6 +10,7 @@ import type { JsonBody } from '../http/body.ts'
 import { checkKey } from '../http/key.ts'
 import { shown } from '../http/shown.ts'
 import { doneText, parseWrite, resultOrThrow } from '../http/writes.ts'
+import type { ClientLimits } from '../limits/rate-limits.ts'
 import { CursorCodec } from './cursor.ts'
 import { LiveOutbox } from './live-outbox.ts'
 import { parseUnwatch, parseWatch } from './live-requests.ts'
@@ -29,13 +30,15 @@ const EVENTS = ['watch', 'unwatch', 'put', 'delete', 'batch', 'time']
 export class LiveSocket {
   readonly #options: LiveOptions
   readonly #socket: Socket
+  readonly #limits: ClientLimits
   readonly #outbox: LiveOutbox
   readonly #watches = new Map<string, Watch>()
   #watchedKeys = 0
 
-  constructor(socket: Socket, options: LiveOptions) {
+  constructor(socket: Socket, limits: ClientLimits, options: LiveOptions) {
     this.#options = options
     this.#socket = socket
+    this.#limits = limits
     this.#outbox = new LiveOutbox(socket.conn, (watch) => this.#forget(watch))
     // Instead of listeners: the one place that gets every event, known or not, with what it came as.
     socket.use((event) => void this.#take(event))
@@ -99,10 +102,12 @@ export class LiveSocket {
     switch (name) {
       case 'put':
       case 'delete':
+        this.#limits.write(1)
         return answer(await this.#write(name, body()))
       case 'batch':
-        return answer(await runBatch(body(), this.#options))
+        return answer(await runBatch(body(), this.#options, (items) => this.#limits.write(items)))
       case 'watch':
+        this.#limits.read()
         return this.#watch(body().object, answer)
       case 'unwatch': {
         const watch = this.#watches.get(parseUnwatch(body().object))

@@ -3,6 +3,7 @@ import type { Logger } from 'pino'
 import type { Socket } from 'socket.io'
 import type { Config } from '../config.ts'
 import type { KeyValue } from '../key-value.ts'
+import type { ClientLimits } from '../limits/rate-limits.ts'
 import type { ErrorCounts } from '../metrics/error-counts.ts'
 import type { Store } from '../store/store.ts'
 import { StoreReads } from '../store-reads.ts'
@@ -85,8 +86,13 @@ export class LiveSockets {
     }, CURSOR_REFRESH_MS)
   }
 
-  serve(socket: Socket): void {
-    this.#sockets.add(new LiveSocket(socket, this.#options))
+  serve(socket: Socket, limits: ClientLimits): void {
+    this.#sockets.add(new LiveSocket(socket, limits, this.#options))
+  }
+
+  /** Watches that a change of the key would reach. */
+  watchesOf(key: string): number {
+    return this.#audience.watchesOf(key)
   }
 
   stats(): { sockets: number; watches: number; slow: number; waiting: number; delivered: number } {

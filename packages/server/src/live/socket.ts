@@ -4,10 +4,13 @@ import type { Logger } from 'pino'
 import { Server, type Socket } from 'socket.io'
 import { shown } from '../http/shown.ts'
 import type { KeyValue } from '../key-value.ts'
+import type { RateLimits } from '../limits/rate-limits.ts'
+import type { ClusterAdapter } from '../redis/cluster-adapter.ts'
 import { Audience } from './audience.ts'
 import { serveClassic } from './classic.ts'
 import type { Feed } from './feed.ts'
 import type { LiveSockets } from './live-sockets.ts'
+import { type ClusterEvents, Presence, type PresenceCounts } from './presence.ts'
 import { textParser } from './text-parser.ts'
 
 /**
@@ -32,8 +35,11 @@ export interface SocketOptions {
   feed: Feed
   keyValue: Pick<KeyValue, 'get'>
   /** Serves the sockets that name its protocol. */
-  live: Pick<LiveSockets, 'serve' | 'close'>
+  live: Pick<LiveSockets, 'serve' | 'close' | 'stats' | 'watchesOf'>
+  /** To the other instances; absent: there are none. */
+  cluster?: Pick<ClusterAdapter, 'adapter' | 'problem'> | undefined
   maxBodyBytes: number
+  limits: Pick<RateLimits, 'client'>
   /** Why the page (if any) that sent this request may not connect. */
   refusal: (request: IncomingMessage) => LiveKVError | undefined
   /** Returns the key if it is one, else throws INVALID_KEY. */
@@ -52,6 +58,7 @@ export interface SocketStats {
 }
 
 export interface Sockets {
+  presence: Presence
   stats(): SocketStats
   /**
    * Answers the requests under way, for `timeoutMs` at most, and ends all connections, so that clients reconnect
@@ -67,10 +74,11 @@ export interface Sockets {
  * that names a protocol gets that and nothing else.
  */
 export function attachSockets(server: HttpServer, options: SocketOptions): Sockets {
-  const { refusal, feed, live, log } = options
+  const { refusal, feed, live, log, cluster } = options
   const audience = new Audience()
   let closing = false
-  const io = new Server<ClassicClientEvents, ClassicServerEvents>(server, {
+  const io = new Server<ClassicClientEvents, ClassicServerEvents, ClusterEvents>(server, {
+    ...(cluster && { adapter: cluster.adapter }),
     transports: ['polling', 'websocket'],
     maxHttpBufferSize: options.maxBodyBytes + INBOUND_MARGIN_BYTES,
     pingInterval: PING_INTERVAL_MS,
@@ -96,12 +104,24 @@ export function attachSockets(server: HttpServer, options: SocketOptions): Socke
   })
   io.use((socket, next) => next(protocolError(protocolOf(socket))))
   io.on('connection', (socket) => {
-    if (protocolOf(socket) === undefined) serveClassic(socket, { ...options, audience })
-    else live.serve(socket)
+    const limits = options.limits.client(socket.request)
+    if (protocolOf(socket) === undefined) serveClassic(socket, { ...options, audience, limits })
+    else live.serve(socket, limits)
   })
+  const count = (key: string | undefined): PresenceCounts => {
+    const [classic, watching] = [audience.stats(), live.stats()]
+    return {
+      sockets: classic.sockets + watching.sockets,
+      watches:
+        key === undefined
+          ? classic.subscriptions + watching.watches
+          : audience.subscriptionsOf(key) + live.watchesOf(key),
+    }
+  }
   const stopListening = feed.listen((changes) => audience.deliver(changes))
 
   return {
+    presence: new Presence({ io, cluster, count }),
     stats: () => audience.stats(),
     async close(timeoutMs) {
       closing = true

@@ -3,9 +3,10 @@ import { Umzug, type UmzugStorage } from 'umzug'
 import { StartError } from '../start-error.ts'
 import { log } from './migrations/0001-log.ts'
 import { commit } from './migrations/0002-commit.ts'
+import { republishing } from './migrations/0003-republishing.ts'
 
 /** In the order they are applied. A migration that has shipped never changes: a new one follows it. */
-const MIGRATIONS = { '0001-log': log, '0002-commit': commit }
+const MIGRATIONS = { '0001-log': log, '0002-commit': commit, '0003-republishing': republishing }
 
 /** Two instances that start at once take turns: one migrates, the other finds it done. */
 const LOCK = 7_203_141

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { LiveKVError } from '@livekv/protocol'
 import type { Logger } from 'pino'
 import { Op } from 'sequelize'
+import type { PublishedMark } from '../bus/published-mark.ts'
 import { StartError } from '../start-error.ts'
 import { readCandles } from './candles.ts'
 import { createDatabaseIfMissing } from './create-database.ts'
@@ -11,6 +12,7 @@ import { readChangesSince, readHistory } from './history.ts'
 import { migrate } from './migrate.ts'
 import { defineModels, type Models } from './models.ts'
 import { Partitions, type Retention } from './partitions.ts'
+import { PostgresMark } from './postgres-mark.ts'
 import { readExpired, readHead, readKeys, readLatestChanges, readList, readRevisions } from './reads.ts'
 import type { CandleQuery, CommitResult, HistoryQuery, Store, StoreInfo, Write } from './store.ts'
 import { Writer } from './writer.ts'
@@ -37,6 +39,8 @@ const SERVER_VERSION_MIN = 150_000
 
 /** The Store on PostgreSQL: a server, or the embedded engine, which is one too. */
 export class PostgresStore implements Store {
+  /** Which changes the bus has carried. */
+  readonly mark: PublishedMark
   readonly #info: StoreInfo
   readonly #database: Database
   readonly #models: Models
@@ -83,6 +87,7 @@ export class PostgresStore implements Store {
     log: Logger,
   ) {
     this.#database = database
+    this.mark = new PostgresMark(database)
     this.#models = defineModels(database.sequelize)
     this.#writer = writer
     this.#partitions = partitions
