@@ -5,8 +5,9 @@ const SERVICE = ['packages/*/test/**/*.service.test.ts']
 const BROWSER = ['packages/*/test/**/*.e2e.test.ts']
 
 /**
- * Three projects, one after the other: what needs nothing, what needs a real PostgreSQL, what needs a browser.
- * At most two files at a time, so that the tests of faults and of load keep a core for the server they start.
+ * Three projects, one after the other: what needs nothing, what needs real servers (PostgreSQL, Redis, Kafka,
+ * Nginx), what needs a browser. At most two files at a time, so that the tests of faults and
+ * of load keep a core for the server they start.
  * The timeouts only end what hangs; no test may depend on them.
  */
 const common = {
@@ -36,7 +37,7 @@ export default defineConfig({
           ...common,
           name: 'service',
           include: SERVICE,
-          globalSetup: ['packages/server/test/services/shared-postgres.ts'],
+          globalSetup: ['packages/server/test/services/shared-services.ts'],
           maxWorkers: 2,
           sequence: { groupOrder: 1 },
         },

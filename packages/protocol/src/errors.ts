@@ -133,7 +133,8 @@ export const ERRORS = {
   REVISION_NOT_REACHED: {
     status: 503,
     retryable: true,
-    description: 'A read asked for `atLeast` a revision that this instance has not reached in time.',
+    description:
+      'A read asked for `atLeast` a revision that this instance has not reached in time; or it was asked whether it is ready, and is not that far.',
   },
   SHUTTING_DOWN: {
     status: 503,

@@ -99,7 +99,7 @@ export const SECTIONS: readonly Section[] = [
         name: 'DATABASE_URL',
         kind: { type: 'url', schemes: ['postgres:', 'postgresql:'] },
         description:
-          'PostgreSQL (15 or later) to use instead of the embedded store: `postgres://user:password@host:5432/name`. Not together with `DB_HOST`.',
+          'PostgreSQL (15 or later) to use instead of the embedded store: `postgres://user:password@host:5432/name`. Not together with `DB_HOST`. Encryption as for psql: `?sslmode=require`, `verify-ca` or `verify-full`, with `&sslrootcert=/path/to/ca.pem` for an authority of your own; without either there is none.',
       },
       {
         name: 'DB_HOST',

@@ -269,7 +269,9 @@ function listOf(text: string): string[] {
 }
 
 function mistake(option: Option, text: string, wanted: string): Error {
-  const shown = text.length > 80 ? `${text.slice(0, 80)}…` : text
+  // What stands before an @ may be a password.
+  const safe = text.replace(/[^\s,]*@/g, '…@')
+  const shown = safe.length > 80 ? `${safe.slice(0, 80)}…` : safe
   const instead = option.default === undefined ? '' : ` (default ${option.default})`
   return new Error(`${option.name}=${shown} is not valid: write ${wanted}, or leave it empty${instead}.`)
 }

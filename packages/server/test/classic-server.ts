@@ -87,7 +87,12 @@ export async function startClassicServer(
       counter: () => new MemoryCounter({ windowSeconds: 10 }),
       log: pino({ level: 'silent' }),
     }),
-    live: { serve() {}, close() {} },
+    live: {
+      serve() {},
+      async close() {},
+      stats: () => ({ sockets: 0, watches: 0, slow: 0, waiting: 0, delivered: 0 }),
+      watchesOf: () => 0,
+    },
     maxBodyBytes: 1024 * 1024,
     refusal,
     parseKey: (key) => {

@@ -1,8 +1,9 @@
 import { existsSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type PostgresServer, startPostgres } from './services/postgres.ts'
+import { sharedService } from './services/shared-service.ts'
 import { createTestDatabase } from './services/test-database.ts'
 
 async function query(url: string, sql: string): Promise<unknown[][]> {
@@ -18,7 +19,7 @@ async function query(url: string, sql: string): Promise<unknown[][]> {
 
 describe('the shared PostgreSQL', () => {
   test('is durable, new enough, and sorts text as people do', async () => {
-    const url = inject('postgresUrl')
+    const url = await sharedService('postgres')
     expect(await query(url, 'show fsync')).toEqual([['on']])
     const version = await query(url, 'show server_version_num')
     expect(Number(version[0]?.[0])).toBeGreaterThanOrEqual(150_000)
@@ -80,4 +81,17 @@ describe('a PostgreSQL of its own', () => {
     expect(existsSync(data)).toBe(false)
     await expect(query(other.url, 'select')).rejects.toThrow('ECONNREFUSED')
   })
+})
+
+test('a PostgreSQL with TLS lets in who trusts its authority, and nobody without TLS', async () => {
+  const server = await startPostgres({ tls: true })
+  try {
+    const url = await server.createDatabase()
+    expect(await query(url, 'select ssl from pg_stat_ssl where pid = pg_backend_pid()')).toEqual([[true]])
+    const strange = url.replace(/&sslrootcert=.*/, '')
+    await expect(query(strange, 'select')).rejects.toThrow(/self-signed certificate|unable to verify/)
+    await expect(query(url.replace(/\?.*/, ''), 'select')).rejects.toThrow('no encryption')
+  } finally {
+    await server.stop()
+  }
 })

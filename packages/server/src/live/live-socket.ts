@@ -58,7 +58,7 @@ export class LiveSocket {
   }
 
   async #take(event: readonly unknown[]): Promise<void> {
-    const { log } = this.#options
+    const { log, requests } = this.#options
     if (this.#outbox.answersLength > MAX_WAITING_ANSWERS) {
       log.warn({ socket: this.#socket.id }, 'ended a socket that asks without reading the answers')
       this.#outbox.destroy()
@@ -69,6 +69,7 @@ export class LiveSocket {
     const answer = (json: string) => {
       if (id !== undefined) this.#outbox.answer(EncodedPacket.answer(id, json))
     }
+    requests.begin()
     try {
       if (text === undefined) {
         throw new LiveKVError(
@@ -77,9 +78,12 @@ export class LiveSocket {
         )
       }
       if (event[0] === 'time') answer(`{"now":${Date.now()}}`)
+      else if (requests.isClosed) throw stopping()
       else await this.#answer(event[0], () => this.#body(event, text), answer)
     } catch (error) {
       answer(JSON.stringify(this.#told(error, event[0]).toBody()))
+    } finally {
+      requests.end()
     }
   }
 
@@ -177,7 +181,8 @@ export class LiveSocket {
 
   /** What the client is told of an error: a fault of ours only by its number in the log. */
   #told(error: unknown, event: unknown): LiveKVError {
-    const { log } = this.#options
+    const { log, errors } = this.#options
+    errors?.count(error instanceof LiveKVError ? error.code : 'INTERNAL')
     const at = { socket: this.#socket.id, event: shown(event) }
     if (error instanceof LiveKVError) {
       if (error.status >= 500) log.warn({ ...at, code: error.code }, error.message)
@@ -189,4 +194,12 @@ export class LiveSocket {
       requestId,
     })
   }
+}
+
+function stopping(): LiveKVError {
+  return new LiveKVError(
+    'SHUTTING_DOWN',
+    'This instance is stopping and takes no more requests: connect again, to another one or later.',
+    { retryAfterSeconds: 1 },
+  )
 }

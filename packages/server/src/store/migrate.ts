@@ -1,10 +1,12 @@
 import { QueryTypes, type Sequelize, type Transaction } from 'sequelize'
 import { Umzug, type UmzugStorage } from 'umzug'
+import { StartError } from '../start-error.ts'
 import { log } from './migrations/0001-log.ts'
 import { commit } from './migrations/0002-commit.ts'
+import { republishing } from './migrations/0003-republishing.ts'
 
 /** In the order they are applied. A migration that has shipped never changes: a new one follows it. */
-const MIGRATIONS = { '0001-log': log, '0002-commit': commit }
+const MIGRATIONS = { '0001-log': log, '0002-commit': commit, '0003-republishing': republishing }
 
 /** Two instances that start at once take turns: one migrates, the other finds it done. */
 const LOCK = 7_203_141
@@ -25,7 +27,7 @@ export async function migrate(sequelize: Sequelize): Promise<void> {
     })
     const unknown = (await umzug.executed()).filter(({ name }) => !(name in MIGRATIONS))
     if (unknown.length > 0) {
-      throw new Error(
+      throw new StartError(
         `The database was made by a later version of LiveKV (it has ${unknown.map(({ name }) => name).join(', ')}). Start that version, or use another database.`,
       )
     }

@@ -2,13 +2,17 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { LiveKVError } from '@livekv/protocol'
 import type { Logger } from 'pino'
 import { Op } from 'sequelize'
+import type { PublishedMark } from '../bus/published-mark.ts'
+import { StartError } from '../start-error.ts'
 import { readCandles } from './candles.ts'
 import { createDatabaseIfMissing } from './create-database.ts'
-import { Database, type DatabaseTarget, NotSentError, sqlStateOf } from './database.ts'
+import { Database, type DatabaseTarget } from './database.ts'
+import { databaseAddress } from './database-address.ts'
 import { readChangesSince, readHistory } from './history.ts'
 import { migrate } from './migrate.ts'
 import { defineModels, type Models } from './models.ts'
 import { Partitions, type Retention } from './partitions.ts'
+import { PostgresMark } from './postgres-mark.ts'
 import { readExpired, readHead, readKeys, readLatestChanges, readList, readRevisions } from './reads.ts'
 import type { CandleQuery, CommitResult, HistoryQuery, Store, StoreInfo, Write } from './store.ts'
 import { Writer } from './writer.ts'
@@ -35,6 +39,8 @@ const SERVER_VERSION_MIN = 150_000
 
 /** The Store on PostgreSQL: a server, or the embedded engine, which is one too. */
 export class PostgresStore implements Store {
+  /** Which changes the bus has carried. */
+  readonly mark: PublishedMark
   readonly #info: StoreInfo
   readonly #database: Database
   readonly #models: Models
@@ -46,7 +52,8 @@ export class PostgresStore implements Store {
   readonly #maintenance: Promise<void>
 
   static async open(options: PostgresStoreOptions): Promise<PostgresStore> {
-    if ('url' in options.database) await createDatabaseIfMissing(options.database.url, options.log)
+    if ('url' in options.database)
+      await createDatabaseIfMissing(databaseAddress(options.database.url), options.log)
     const database = new Database(options.database, options.log)
     try {
       await checkServer(database)
@@ -80,6 +87,7 @@ export class PostgresStore implements Store {
     log: Logger,
   ) {
     this.#database = database
+    this.mark = new PostgresMark(database)
     this.#models = defineModels(database.sequelize)
     this.#writer = writer
     this.#partitions = partitions
@@ -197,19 +205,15 @@ export class PostgresStore implements Store {
 }
 
 async function checkServer(database: Database): Promise<void> {
-  const [row] = await database
-    .run<{ version: number; fsync: string }>('read', SERVER, [])
-    .catch((error: unknown) => {
-      throw startError(error)
-    })
+  const [row] = await database.run<{ version: number; fsync: string }>('read', SERVER, [])
   if (row === undefined) return
   if (row.version < SERVER_VERSION_MIN) {
-    throw new Error(
+    throw new StartError(
       `The PostgreSQL server is version ${Math.floor(row.version / 10_000)}; LiveKV needs 15 or later.`,
     )
   }
   if (!database.embedded && row.fsync === 'off') {
-    throw new Error(
+    throw new StartError(
       'The PostgreSQL server runs with fsync=off, so a power cut would lose writes that were acknowledged. Set fsync=on in postgresql.conf and restart it.',
     )
   }
@@ -236,15 +240,4 @@ async function readInfo(database: Database): Promise<StoreInfo> {
     storeId: `${id}.${timeline}`,
     description: database.embedded?.description ?? `PostgreSQL ${version.split(' ')[0]}`,
   }
-}
-
-function startError(error: unknown): unknown {
-  const cause = error instanceof NotSentError ? error.cause : error
-  const state = sqlStateOf((cause as { original?: unknown })?.original ?? cause)
-  if (state === '28P01' || state === '28000') {
-    return new Error(
-      `The database refuses the user or password: ${(cause as Error).message}. Check DATABASE_URL or DB_USER and DB_PASSWORD.`,
-    )
-  }
-  return error
 }

@@ -28,16 +28,20 @@ export interface KafkaBinaries {
   jars: string
 }
 
-/** Whether a Kafka can be started here, or could be after its jars are fetched. */
+export function hasKafkaJars(): boolean {
+  return existsSync(JARS)
+}
+
+/** The Java of a Kafka whose jars are there or can be fetched. */
 export function findKafka(): string | undefined {
-  return existsSync(JARS) || findMaven() ? findJava() : undefined
+  return hasKafkaJars() || findMaven() ? findJava() : undefined
 }
 
 /** Java and the jars of Kafka; those come from Maven's repository, once (55 MB, kept in `.cache`). */
 export async function provideKafka(): Promise<KafkaBinaries> {
   const java = findJava()
   if (!java) throw new Error('Java 17 or later is needed: install the package "default-jre-headless".')
-  if (!existsSync(JARS)) await fetchJars()
+  if (!hasKafkaJars()) await fetchJars()
   return { java, jars: JARS }
 }
 
@@ -55,7 +59,7 @@ async function fetchJars(): Promise<void> {
     await rename(folder, JARS)
   } catch (error) {
     await rm(folder, { recursive: true, force: true })
-    if (existsSync(JARS)) return
+    if (hasKafkaJars()) return
     const { message, stdout = '' } = error as Error & { stdout?: string }
     const said = `${message}\n${stdout}`.trim().slice(0, 2_000)
     throw new Error(`Maven could not fetch Kafka ${VERSION}: check the network or the proxy.\n${said}`)

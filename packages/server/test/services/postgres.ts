@@ -1,25 +1,24 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { once } from 'node:events'
-import { chownSync, closeSync, openSync } from 'node:fs'
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { chownSync } from 'node:fs'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import { findPostgres } from './binaries.ts'
+import { type Certificates, makeCertificates } from './certificates.ts'
 import { freePort } from './free-port.ts'
-import { isAlive, processTree, signalAll } from './processes.ts'
+import { makeServiceFolder, removeServiceFolder } from './service-folder.ts'
+import { type Owner, ServiceProcess } from './service-process.ts'
 
 const SYSTEM_USER = 'postgres'
-const FOLDER_PREFIX = 'livekv-postgres-'
-const START_TIMEOUT_MS = 60_000
 const STOP_TIMEOUT_MS = 10_000
-const POLL_MS = 50
 
 export interface PostgresOptions {
   /** Server settings, e.g. `{ max_connections: '20' }`. */
   settings?: Record<string, string>
+  /** TLS only, with a certificate for 127.0.0.1 and localhost. */
+  tls?: boolean
 }
 
 /**
@@ -32,6 +31,8 @@ export interface PostgresServer {
   /** As superuser, to the database `postgres`. */
   readonly url: string
   readonly port: number
+  /** What a client has to trust, in PEM; with `tls` only, and then named in `url`. */
+  readonly caFile: string | undefined
   /** What the server has written to its log. */
   log(): Promise<string>
   /** Makes an empty database; returns its URL. */
@@ -55,14 +56,14 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   const binaries = findPostgres()
   if (!binaries) throw new Error('PostgreSQL 15 or later is needed: install the package "postgresql".')
   const owner = process.getuid?.() === 0 ? systemUser() : undefined
-  await removeAbandoned()
-  const folder = await mkdtemp(join(tmpdir(), `${FOLDER_PREFIX}${process.pid}-`))
+  const folder = await makeServiceFolder('postgres')
   const data = join(folder, 'data')
-  const logFile = join(folder, 'server.log')
   const password = randomBytes(12).toString('hex')
   const passwordFile = join(folder, 'password')
   await writeFile(passwordFile, password, { mode: 0o600 })
-  if (owner) for (const file of [folder, passwordFile]) chownSync(file, owner.uid, owner.gid)
+  const certificates = options.tls ? makeCertificates(join(folder, 'tls')) : undefined
+  const owned = [folder, passwordFile, ...(certificates ? [certificates.keyFile] : [])]
+  if (owner) for (const file of owned) chownSync(file, owner.uid, owner.gid)
   execFileSync(
     join(binaries.folder, 'initdb'),
     [
@@ -73,85 +74,65 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   )
 
   const port = await freePort()
-  const url = `postgres://${SYSTEM_USER}:${password}@127.0.0.1:${port}/postgres`
+  const plainUrl = `postgres://${SYSTEM_USER}:${password}@127.0.0.1:${port}/postgres`
   const settings = {
     listen_addresses: '127.0.0.1',
     unix_socket_directories: folder,
+    ...(certificates && { ssl: 'on', ...certificateSettings(certificates) }),
     ...options.settings,
   }
+  if (certificates) await refusePlain(join(data, 'pg_hba.conf'))
+  const url = certificates ? `${plainUrl}?sslmode=verify-full&sslrootcert=${certificates.caFile}` : plainUrl
   const program = join(binaries.folder, 'postgres')
   const args = ['-D', data, '-p', String(port)]
   for (const [name, value] of Object.entries(settings)) args.push('-c', `${name}=${value}`)
 
-  let server: ChildProcess | undefined
-
-  async function start(): Promise<void> {
-    const deadline = Date.now() + START_TIMEOUT_MS
-    while (true) {
-      const started = launch(program, args, folder, logFile, owner)
-      server = started
-      while (isRunning(started)) {
-        if (await answers(url)) return
-        if (Date.now() > deadline) break
-        await sleep(POLL_MS)
-      }
-      // After a SIGKILL the memory shared with the last backends is in the way until they have noticed.
-      if (Date.now() > deadline || !(await readFile(logFile, 'utf8')).includes('shared memory')) {
-        await kill()
-        throw new Error(`PostgreSQL did not start:\n${await tail(logFile)}`)
-      }
-      await sleep(POLL_MS)
-    }
-  }
+  const server = new ServiceProcess({
+    ...{ name: 'PostgreSQL', program, args, folder, owner, deathSignal: 'QUIT' },
+    answers: () => answers(url),
+    // After a SIGKILL the memory shared with the last backends is in the way until they have noticed.
+    startsLater: (log) => log.includes('shared memory'),
+  })
+  const start = () => server.start()
 
   async function shutDown(mode: 'fast' | 'immediate' = 'fast'): Promise<void> {
-    if (!server || !isRunning(server)) return
-    const ended = once(server, 'exit')
-    signalAll([server.pid!], mode === 'fast' ? 'SIGINT' : 'SIGQUIT')
-    await ended
+    await server.shutDown(mode === 'fast' ? 'SIGINT' : 'SIGQUIT')
   }
-
-  async function kill(): Promise<void> {
-    if (!server || !isRunning(server)) return
-    const ended = once(server, 'exit')
-    const all = processTree(server.pid!)
-    signalAll(all, 'SIGKILL')
-    await ended
-    while (all.some(isAlive)) await sleep(POLL_MS)
-  }
-
-  const signalTree = (signal: NodeJS.Signals) => {
-    if (server && isRunning(server)) signalAll(processTree(server.pid!), signal)
-  }
-  const resume = () => signalTree('SIGCONT')
 
   await start().catch(async (error: unknown) => {
-    await rm(folder, { recursive: true, force: true })
+    await removeServiceFolder(folder)
     throw error
   })
 
   return {
-    url,
-    port,
-    log: () => readFile(logFile, 'utf8'),
+    ...{ url, port, caFile: certificates?.caFile, start, shutDown },
+    log: () => server.log(),
     createDatabase: () => createDatabase(url),
     async restart(mode) {
       await shutDown(mode)
       await start()
     },
-    shutDown,
-    start,
-    kill,
-    pause: () => signalTree('SIGSTOP'),
-    resume,
+    kill: () => server.kill(),
+    pause: () => server.pause(),
+    resume: () => server.resume(),
     async stop() {
       // Not SIGKILL at once: a server that ends by itself leaves no shared memory behind.
-      resume()
+      server.resume()
       await Promise.race([shutDown('immediate'), sleep(STOP_TIMEOUT_MS, undefined, { ref: false })])
-      await kill()
-      await rm(folder, { recursive: true, force: true, maxRetries: 5 })
+      await server.kill()
+      await removeServiceFolder(folder)
     },
   }
+}
+
+function certificateSettings({ certificateFile, keyFile, caFile }: Certificates) {
+  return { ssl_cert_file: certificateFile, ssl_key_file: keyFile, ssl_ca_file: caFile }
+}
+
+/** Who comes without TLS is not let in. */
+async function refusePlain(accessFile: string): Promise<void> {
+  const rules = await readFile(accessFile, 'utf8')
+  await writeFile(accessFile, rules.replaceAll(/^host /gm, 'hostssl '))
 }
 
 /** Makes an empty database on the server of `adminUrl`; returns its URL. */
@@ -169,42 +150,10 @@ export async function createDatabase(adminUrl: string): Promise<string> {
   return url.href
 }
 
-/** Folders whose process was killed before it could remove them. */
-async function removeAbandoned(): Promise<void> {
-  for (const name of await readdir(tmpdir())) {
-    const starter = name.startsWith(FOLDER_PREFIX)
-      ? Number(name.slice(FOLDER_PREFIX.length).split('-')[0])
-      : 0
-    if (starter > 0 && !isAlive(starter)) await rm(join(tmpdir(), name), { recursive: true, force: true })
-  }
-}
-
-interface Owner {
-  uid: number
-  gid: number
-}
-
 /** PostgreSQL refuses to run as root, so there it runs as the user its package made. */
 function systemUser(): Owner {
   const id = (flag: string) => Number(execFileSync('id', [flag, SYSTEM_USER], { encoding: 'utf8' }))
   return { uid: id('-u'), gid: id('-g') }
-}
-
-/** On Linux `setpriv` has the kernel end it (SIGQUIT) when the thread that started it is gone. */
-function launch(program: string, args: string[], cwd: string, logFile: string, owner?: Owner): ChildProcess {
-  const log = openSync(logFile, 'a')
-  try {
-    const stdio = ['ignore', log, log] as const
-    if (process.platform !== 'linux') return spawn(program, args, { cwd, stdio: [...stdio], ...owner })
-    const user = owner ? [`--reuid=${owner.uid}`, `--regid=${owner.gid}`, '--clear-groups'] : []
-    return spawn('setpriv', [...user, '--pdeathsig=QUIT', program, ...args], { cwd, stdio: [...stdio] })
-  } finally {
-    closeSync(log)
-  }
-}
-
-function isRunning(server: ChildProcess): boolean {
-  return server.exitCode === null && server.signalCode === null
 }
 
 async function answers(url: string): Promise<boolean> {
@@ -219,8 +168,4 @@ async function answers(url: string): Promise<boolean> {
   } finally {
     await client.end().catch(() => {})
   }
-}
-
-async function tail(file: string): Promise<string> {
-  return (await readFile(file, 'utf8')).split('\n').slice(-15).join('\n')
 }

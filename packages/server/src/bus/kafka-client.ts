@@ -1,0 +1,63 @@
+import { isIP } from 'node:net'
+import type { Base } from '@platformatic/kafka'
+import type { KafkaConfig } from '../config.ts'
+
+const CONNECT_TIMEOUT_MS = 3_000
+/** Above the 3 s that brokers by default keep the first member of a group waiting for others. */
+const REQUEST_TIMEOUT_MS = 8_000
+const CLOSE_TIMEOUT_MS = 1_000
+
+/**
+ * What all clients of one connection have in common. They retry nothing: after a request that timed out the library
+ * cannot use the connection any more, so whoever holds the client makes a new one.
+ */
+export function clientOptions({ brokers, ssl, sasl }: KafkaConfig, clientId: string) {
+  const addresses = brokers.map(addressOf)
+  return {
+    clientId,
+    bootstrapBrokers: addresses,
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    retries: false,
+    ...(ssl && { tls: {}, tlsServerName: addresses.every(({ host }) => isIP(host) === 0) }),
+    ...(sasl && { sasl }),
+  }
+}
+
+type Pool = Base['connections']
+
+/** An error of a connection that nobody waits for any more must not end the process. */
+export function guard(client: Base, pool: Pool = client.connections): void {
+  const ignore = () => {}
+  client.on('error' as never, ignore as never)
+  pool.on('connecting', ({ connection }) => connection.on('error', ignore))
+}
+
+/** Whatever the broker does: a bounded time later nothing of it is left. */
+export async function closeClient(
+  client: Base,
+  pools: readonly Pool[] = [client.connections],
+): Promise<void> {
+  const connections = pools.flatMap((pool) => [...pool].map(([, connection]) => connection))
+  await within(CLOSE_TIMEOUT_MS, 'closing', client.close()).catch(() => {})
+  for (const pool of pools) void pool.close().catch(() => {})
+  for (const connection of connections) connection.socket?.destroy()
+}
+
+/** Rejects when it takes longer; what comes of it then is nobody's concern. */
+export async function within<T>(timeoutMs: number, what: string, work: Promise<T>): Promise<T> {
+  work.catch(() => {})
+  const { promise, reject } = Promise.withResolvers<never>()
+  const timer = setTimeout(() => reject(new Error(`${what} took longer than ${timeoutMs} ms`)), timeoutMs)
+  try {
+    return await Promise.race([work, promise])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** The library's own parser does not know IPv6 addresses. */
+function addressOf(broker: string): { host: string; port: number } {
+  const colon = broker.lastIndexOf(':')
+  return { host: broker.slice(0, colon).replace(/^\[|\]$/g, ''), port: Number(broker.slice(colon + 1)) }
+}
