@@ -13,6 +13,8 @@ export interface LoadPlan {
   keys: number
   connections: number
   seconds: number
+  /** Each connection from an address of its own, 127.0.N.1, as Nginx's `ip_hash` tells clients apart. */
+  fromManyAddresses?: boolean
   /** Items of a batch. */
   items?: number
 }
@@ -47,7 +49,7 @@ async function run(plan: LoadPlan): Promise<LoadResult> {
   const start = performance.now()
   const end = start + plan.seconds * 1_000
 
-  const drive = () =>
+  const drive = (_: unknown, n: number) =>
     new Promise<void>((resolve, reject) => {
       let answer = ''
       let length = -1
@@ -56,6 +58,7 @@ async function run(plan: LoadPlan): Promise<LoadResult> {
         host: hostname,
         port: Number(port),
         noDelay: true,
+        ...(plan.fromManyAddresses && { localAddress: `127.0.${n + 1}.1` }),
         // Without a stream around it: half the work of a request here, and the machine is shared with the server.
         onread: {
           buffer: Buffer.allocUnsafe(256 * 1024),

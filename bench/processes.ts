@@ -23,6 +23,8 @@ const LOAD = new URL('load.ts', import.meta.url).pathname
 export async function startLiveKV(settings: Record<string, string>): Promise<RunningServer> {
   const port = await freePort()
   const child = spawn(process.execPath, [...serverFlags, MAIN], {
+    // Not here: a .env beside compose.yaml would lead it to a real store.
+    cwd: tmpdir(),
     env: { ...process.env, LOG_LEVEL: 'warn', ...settings, PORT: String(port), HOST: '127.0.0.1' },
     stdio: ['ignore', 'inherit', 'inherit'],
   })

@@ -16,6 +16,7 @@ import { watchers } from './g-watchers.ts'
 import { clients } from './h-clients.ts'
 import { socketWrites } from './i-socket-writes.ts'
 import { snapshot } from './j-snapshot.ts'
+import { cluster } from './k-cluster.ts'
 
 const BENCHMARKS = {
   a: add,
@@ -28,6 +29,7 @@ const BENCHMARKS = {
   h: clients,
   i: socketWrites,
   j: snapshot,
+  k: cluster,
 }
 type Letter = keyof typeof BENCHMARKS
 

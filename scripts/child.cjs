@@ -1,5 +1,6 @@
 'use strict'
 const { spawn } = require('node:child_process')
+const fs = require('node:fs')
 
 const FORWARDED = ['SIGINT', 'SIGTERM', 'SIGHUP']
 const PARENT_CHECK_MS = 250
@@ -9,8 +10,8 @@ const PARENT_CHECK_MS = 250
  *
  * `show: true` gives it our own terminal; else its output is kept and returned. A signal to us goes on to the
  * program, and we stay until it has ended. Ctrl-C in a terminal reaches the whole process group by itself, so
- * there only we must not die of it. A signal to npm ends the shell that npm runs us in and nothing else: we notice
- * that our parent has gone, and end the program.
+ * there only we must not die of it. A signal to npm ends the shell that npm runs us in and nothing else, and SIGKILL
+ * not even that: we notice that our parent, or npm above it, has gone, and end the program.
  */
 function run(command, args, { show = false, ...options } = {}) {
   return new Promise((resolve, reject) => {
@@ -19,9 +20,9 @@ function run(command, args, { show = false, ...options } = {}) {
       if (signal !== 'SIGINT' || !process.stdin.isTTY) child.kill(signal)
     }
     for (const signal of FORWARDED) process.on(signal, forward)
-    const parent = process.ppid
+    const starters = startedBy()
     const parentCheck = setInterval(() => {
-      if (process.ppid === parent || process.env.npm_lifecycle_event === undefined) return
+      if (startedBy() === starters || process.env.npm_lifecycle_event === undefined) return
       clearInterval(parentCheck)
       child.kill('SIGTERM')
     }, PARENT_CHECK_MS)
@@ -45,6 +46,17 @@ function run(command, args, { show = false, ...options } = {}) {
       resolve({ code, signal, output })
     })
   })
+}
+
+/** Our parent, and npm too where our parent is only the shell between (Linux). */
+function startedBy() {
+  const parent = process.ppid
+  try {
+    const [, name, above] = /^\d+ \((.*)\) \S (\d+)/s.exec(fs.readFileSync(`/proc/${parent}/stat`, 'utf8'))
+    return name === 'sh' ? `${parent} ${above}` : `${parent}`
+  } catch {
+    return `${parent}`
+  }
 }
 
 /** Ends this process the way a program it ran has ended. */

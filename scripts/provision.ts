@@ -9,47 +9,90 @@ import {
 } from '../packages/server/test/services/binaries.ts'
 import { findKafka, hasKafkaJars, provideKafka } from '../packages/server/test/services/kafka-jars.ts'
 
-/** What some tests need from the machine, the Vitest project they are in, and Debian's packages of it. */
+const SERVICE_TESTS = 'packages/*/test/**/*.service.test.ts'
+
+/**
+ * What some tests need from the machine, and Debian's packages of it. Which tests: the files of that name, or those
+ * among them whose text mentions it.
+ */
 const NEEDS = [
-  { name: 'PostgreSQL 15 or later', project: 'service', packages: ['postgresql'], find: findPostgres },
-  { name: 'Redis', project: 'service', packages: ['redis-server'], find: findRedis },
-  { name: 'Nginx', project: 'service', packages: ['nginx-light'], find: findNginx },
   {
-    name: 'Java 17 or later and Maven, for Kafka',
-    project: 'service',
+    name: 'PostgreSQL 15 or later',
+    packages: ['postgresql'],
+    find: findPostgres,
+    tests: { files: SERVICE_TESTS },
+  },
+  {
+    name: 'Redis',
+    packages: ['redis-server'],
+    find: findRedis,
+    tests: { files: SERVICE_TESTS, mention: /redis|cluster|faults\//i },
+  },
+  {
+    name: 'Nginx',
+    packages: ['nginx-light'],
+    find: findNginx,
+    tests: { files: SERVICE_TESTS, mention: /nginx|cluster|faults\//i },
+  },
+  {
+    name: 'Kafka',
     packages: ['default-jre-headless', 'maven'],
     find: findKafka,
+    tests: { files: SERVICE_TESTS, mention: /kafka|cluster|faults\//i },
   },
-  { name: 'Chromium', project: 'browser', packages: ['chromium'], find: findChromium },
-] as const
+  {
+    name: 'Chromium',
+    packages: ['chromium'],
+    find: findChromium,
+    tests: { files: 'packages/*/test/**/*.e2e.test.ts' },
+  },
+] as const satisfies readonly Need[]
+
+interface Need {
+  name: string
+  packages: readonly string[]
+  find: () => unknown
+  tests: TestFiles
+}
 
 const CLUSTER_SETTINGS = '/etc/postgresql-common/createcluster.d'
 const START_POLICY = '/usr/sbin/policy-rc.d'
 
+interface TestFiles {
+  files: string
+  mention?: RegExp
+}
+
 export interface Unprovided {
   name: string
-  /** The Vitest project that cannot run without it. */
-  project: string
   why: string
+  /** The tests that cannot run without it. */
+  tests: TestFiles
 }
+
+export type NeedName = (typeof NEEDS)[number]['name']
+
+/** Of a cluster. */
+export const SERVICES: readonly NeedName[] = ['PostgreSQL 15 or later', 'Redis', 'Nginx', 'Kafka']
 
 /**
  * Installs and fetches what is missing where that can be done without asking (packages on Debian, as root; Kafka
  * where there is Maven); tells what is still missing.
  */
-export async function provision(logFolder: string): Promise<Unprovided[]> {
-  const missing = NEEDS.filter(({ find }) => !find())
+export async function provision(logFolder: string, wanted?: readonly NeedName[]): Promise<Unprovided[]> {
+  const missing = NEEDS.filter(({ name, find }) => (wanted?.includes(name) ?? true) && !find())
   let why: string | undefined
   if (missing.length > 0) {
     const packages = missing.flatMap((need) => need.packages)
     why = installDebian(packages, logFolder) ?? 'its package is too old or does not hold it'
   }
   const unprovided: Unprovided[] = []
-  for (const { name, project, find } of missing) if (!find()) unprovided.push({ name, project, why: why! })
+  for (const { name, tests, find } of missing) if (!find()) unprovided.push({ name, tests, why: why! })
   if (findKafka() && !hasKafkaJars()) {
     console.log('Fetching Kafka (this once) …')
     await provideKafka().catch(({ message }: Error) => {
-      unprovided.push({ name: 'Kafka', project: 'service', why: message })
+      const { name, tests } = NEEDS.find((need) => need.find === findKafka)!
+      unprovided.push({ name, tests, why: message })
     })
   }
   return unprovided

@@ -7,7 +7,7 @@
  * path holds "store". The last line is `N passed, N failed`, with `, N skipped` where there are any; in CI
  * (`CI` is set) what is skipped has failed.
  */
-import { globSync, mkdirSync, rmSync } from 'node:fs'
+import { globSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { main, run } from './child.cjs'
 import { provision, type Unprovided } from './provision.ts'
@@ -26,11 +26,6 @@ const CHECKS: readonly { name: string; command: readonly string[] }[] = [
   },
   { name: 'build of the pages', command: ['scripts/build.cjs'] },
 ]
-
-const PROJECT_FILES: Record<string, string> = {
-  service: 'packages/*/test/**/*.service.test.ts',
-  browser: 'packages/*/test/**/*.e2e.test.ts',
-}
 
 main(() => runTests(process.argv.slice(2)))
 
@@ -77,7 +72,7 @@ async function runVitest(
     [
       ...['node_modules/vitest/vitest.mjs', 'run', '--reporter=default'],
       ...['--reporter=json', `--outputFile.json=${report}`],
-      ...unprovided.map(({ project }) => `--project=!${project}`),
+      ...skippedFiles(unprovided).map((file) => `--exclude=${file}`),
       ...args,
     ],
     { cwd: ROOT, show: true },
@@ -87,13 +82,21 @@ async function runVitest(
 }
 
 function tellSkipped(unprovided: readonly Unprovided[], totals: Totals): void {
-  for (const { name, why } of unprovided) console.log(`\n${name} could not be provided (${why}).`)
-  for (const project of new Set(unprovided.map((one) => one.project))) {
-    const files = globSync(PROJECT_FILES[project]!, { cwd: ROOT }).sort()
-    console.log('Skipped without it:')
-    for (const file of files) console.log(`  ${file}`)
+  if (unprovided.length > 0) {
+    for (const { name, why } of unprovided) console.log(`\n${name} could not be provided (${why}).`)
+    const files = skippedFiles(unprovided)
+    console.log(`Skipped for want of that:\n  ${files.join('\n  ')}`)
     totals.skipped.push(...files)
   }
   const tests = totals.skipped.filter((name) => name.includes(' > '))
   if (tests.length > 0) console.log(`\nSkipped by the tests themselves:\n  ${tests.join('\n  ')}`)
+}
+
+function skippedFiles(unprovided: readonly Unprovided[]): string[] {
+  const skipped = unprovided.flatMap(({ tests: { files, mention } }) =>
+    globSync(files, { cwd: ROOT }).filter(
+      (file) => mention?.test(readFileSync(join(ROOT, file), 'utf8')) ?? true,
+    ),
+  )
+  return [...new Set(skipped)].sort()
 }

@@ -1,10 +1,14 @@
+import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { run } from '../scripts/child.cjs'
 
 const SCRIPTS = join(import.meta.dirname, '../scripts')
-const ENTRIES = ['start.cjs', 'dev.cjs', 'demo.cjs', 'test.cjs', 'build.cjs', 'bench.cjs', 'mutants.cjs']
+const ENTRIES = [
+  ...['start.cjs', 'dev.cjs', 'demo.cjs', 'services.cjs', 'cluster.cjs'],
+  ...['test.cjs', 'build.cjs', 'bench.cjs', 'mutants.cjs'],
+]
 
 describe('the commands of package.json', () => {
   test.each([...ENTRIES, 'require-node.cjs'])('%s holds nothing that an old Node cannot parse', (name) => {
@@ -37,5 +41,29 @@ describe('run', () => {
     const { code, output } = await run(process.execPath, ['-e', outer], { cwd: SCRIPTS })
     expect(output).toBe('bye\n')
     expect(code).toBe(7)
+  })
+
+  test.runIf(process.platform === 'linux')('ends the program when npm is killed', async () => {
+    const inner = `process.on('SIGTERM', () => { console.log('bye'); process.exit() }); setTimeout(() => {}, 30_000); console.log('up')`
+    const outer = `require('./child.cjs').run(process.execPath, ['-e', process.env.INNER], { show: true })`
+    // As npm does: a shell that stays between.
+    const npm = `require('node:child_process').spawn('sh', ['-c', '"$NODE" -e "$OUTER"; true'], { stdio: 'inherit' })`
+    const child = spawn(process.execPath, ['-e', npm], {
+      cwd: SCRIPTS,
+      env: {
+        ...process.env,
+        npm_lifecycle_event: 'start',
+        NODE: process.execPath,
+        INNER: inner,
+        OUTER: outer,
+      },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    let output = ''
+    for await (const text of child.stdout.setEncoding('utf8')) {
+      output += text
+      if (text.includes('up')) child.kill('SIGKILL')
+    }
+    expect(output).toBe('up\nbye\n')
   })
 })

@@ -22,6 +22,7 @@ const STATUS = {
   UNSUPPORTED_MEDIA_TYPE: 415,
   IDEMPOTENCY_MISMATCH: 422,
   SUBSCRIPTION_LIMIT: 429,
+  RATE_LIMITED: 429,
   OVERLOADED: 503,
   COMMIT_UNKNOWN: 503,
   STORE_FAILED: 503,
@@ -35,6 +36,7 @@ type RetryableCode = {
 }[ErrorCode]
 
 const RETRYABLE: Readonly<Record<RetryableCode, true>> = {
+  RATE_LIMITED: true,
   OVERLOADED: true,
   COMMIT_UNKNOWN: true,
   STORE_FAILED: true,

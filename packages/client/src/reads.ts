@@ -1,4 +1,5 @@
 import type { Candle, Change, Entry } from '@livekv/protocol'
+import { askedMs } from './backoff.ts'
 import { LiveKVError } from './error.ts'
 import type { Http } from './http.ts'
 
@@ -118,7 +119,7 @@ export class Reads {
       } catch (error) {
         const passes = error instanceof LiveKVError && error.retryable && performance.now() < giveUpMs
         if (!passes) throw error
-        await this.#http.pause(pauseMs * (0.5 + Math.random() / 2))
+        await this.#http.pause(askedMs(error) + pauseMs * (0.5 + Math.random() / 2))
       }
     }
   }

@@ -1,4 +1,5 @@
 import type { ChangesFrame, Entry, SnapshotFrame } from '@livekv/protocol'
+import { askedMs } from './backoff.ts'
 import { isErrorBody, LiveKVError } from './error.ts'
 import { type Link, LinkLost } from './link.ts'
 import { isCovered, type Part, partsOf } from './selection.ts'
@@ -201,7 +202,7 @@ export class Watches {
     watch.interrupted()
     this.#byName.delete(this.#names.get(watch)!)
     this.#names.delete(watch)
-    if (error.retryable) this.#retry(watch)
+    if (error.retryable) this.#retry(watch, error)
     else {
       const isMeant = ({ subscriber }: Place) => subscriber.part.id === watch.part.id
       const places = [...this.#places.get(watch)!]
@@ -213,13 +214,13 @@ export class Watches {
   }
 
   /** As long as this connection lasts: the next one asks for everything. */
-  #retry(watch: SharedWatch): void {
+  #retry(watch: SharedWatch, error: LiveKVError): void {
     const timer = setTimeout(
       () => {
         this.#retries.delete(timer)
         if (this.#link && this.#places.has(watch)) void this.#ask(watch, this.#link)
       },
-      RETRY_MS * (0.5 + Math.random()),
+      askedMs(error) + RETRY_MS * (0.5 + Math.random()),
     )
     this.#retries.add(timer)
   }

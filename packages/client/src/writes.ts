@@ -1,5 +1,5 @@
 import type { ErrorBody, WriteAnswer } from '@livekv/protocol'
-import { backoffMs } from './backoff.ts'
+import { askedMs, backoffMs } from './backoff.ts'
 import { isErrorBody, LiveKVError, shown } from './error.ts'
 import { closedError } from './http.ts'
 import type { JsonCodec } from './json-codec.ts'
@@ -234,11 +234,9 @@ export class Writes {
     else pending.resolve(outcome)
   }
 
-  #pauseFor({ details }: LiveKVError): void {
+  #pauseFor(error: LiveKVError): void {
     if (this.#pause !== undefined) return
-    const { retryAfterSeconds } = details
-    const askedMs = typeof retryAfterSeconds === 'number' ? retryAfterSeconds * 1_000 : 0
-    const pauseMs = Math.min(askedMs, PAUSE_MAX_MS) + backoffMs(this.#pauses++, PAUSE_MIN_MS, PAUSE_MAX_MS)
+    const pauseMs = askedMs(error) + backoffMs(this.#pauses++, PAUSE_MIN_MS, PAUSE_MAX_MS)
     this.#pause = setTimeout(() => this.#resume(), pauseMs)
   }
 

@@ -123,6 +123,20 @@ test('frames of an earlier connection, or of a watch that has ended, are nobodyâ
   expect(await take()).toEqual([])
 })
 
+test('a watch that meets a rate limit is asked for again when the window is over', async () => {
+  const { watches, link, watch, take } = opened()
+  watch({ key: 'a' })
+  const limited = { error: 'slow down', code: 'RATE_LIMITED', retryAfterSeconds: 10 }
+  await link.asked[0]!.answer(limited)
+  await vi.advanceTimersByTimeAsync(10_000)
+  expect(link.asked).toHaveLength(1)
+  await vi.advanceTimersByTimeAsync(2_000)
+  expect(link.asked).toHaveLength(2)
+  await link.asked[1]!.answer(begun())
+  watches.snapshot(whole(link.asked[1]!.watch, 'a', 7))
+  expect(await take()).toEqual(['put a7', 'current'])
+})
+
 test('a prefix that is refused when it has begun lets go of what is within it, seamlessly', async () => {
   const { watches, link, watch, take } = opened()
   watch({ prefix: 'a' })

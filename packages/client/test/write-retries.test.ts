@@ -134,6 +134,22 @@ describe('sent again', () => {
     },
   )
 
+  test('after a rate limit: all of the batch, once, when the window is over', async () => {
+    const { put, taken } = queue()
+    const written = [put('a', 1), put('b', 1)]
+    const [batch] = await taken()
+    await batch!.answer(failed('RATE_LIMITED', { limit: 10, remaining: 1, retryAfterSeconds: 10 }))
+    put('c', 1)
+    await vi.advanceTimersByTimeAsync(10_000)
+    expect(await taken()).toEqual([])
+    await vi.advanceTimersByTimeAsync(200)
+    const [again] = await taken()
+    expect(shape([again!])).toEqual([['a=1', 'b=1', 'c=1']])
+    expect(again!.writes.slice(0, 2)).toEqual(batch!.writes)
+    await again!.answer({ results: [done('a', 1), done('b', 2), done('c', 3)] })
+    expect((await Promise.all(written)).map(({ revision }) => revision)).toEqual([1, 2])
+  })
+
   test('with longer and longer waits, up to a limit', async () => {
     const { put, taken } = queue()
     put('a', 1)

@@ -106,6 +106,12 @@ export const ERRORS = {
     description:
       'A socket follows as many keys, or has as many watches, as one socket may. End some, watch a prefix, or open another socket; classic sockets also get every key by the `update` event.',
   },
+  RATE_LIMITED: {
+    status: 429,
+    retryable: true,
+    description:
+      'This client address has used up what it may write or read in a window (`RATE_LIMIT_WRITES`, `RATE_LIMIT_READS`); nothing of the request was done. Try again after `retryAfterSeconds`, and more slowly. Behind a proxy see `TRUST_PROXY`.',
+  },
   OVERLOADED: {
     status: 503,
     retryable: true,
@@ -127,7 +133,8 @@ export const ERRORS = {
   REVISION_NOT_REACHED: {
     status: 503,
     retryable: true,
-    description: 'A read asked for `atLeast` a revision that this instance has not reached in time.',
+    description:
+      'A read asked for `atLeast` a revision that this instance has not reached in time; or it was asked whether it is ready, and is not that far.',
   },
   SHUTTING_DOWN: {
     status: 503,

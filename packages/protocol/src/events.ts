@@ -16,7 +16,9 @@ export interface ClassicValueUpdate {
 
 export interface ClassicServerEvents {
   subscribed: (
-    answer: { status: 'success'; key: string } | { status: 'error'; error: string; code: string },
+    answer:
+      | { status: 'success'; key: string }
+      | { status: 'error'; error: string; code: string; retryAfterSeconds?: number },
   ) => void
   valueUpdate: (update: ClassicValueUpdate) => void
   update: (update: { data: ClassicValueUpdate; timestamp: number }) => void

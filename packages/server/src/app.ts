@@ -2,7 +2,8 @@
  * The composition root: the only file that names concrete classes.
  *
  *   start   store -> Tail and Hub (warmed from the log) -> key-value -> HTTP and sockets -> listening
- *   stop    no new connections -> requests answered, commits drained -> sockets -> live parts -> store
+ *   stop    not ready, no new connections -> requests answered, sockets sent elsewhere -> commits drained -> cache
+ *           -> bus, once it has sent what was committed -> live parts -> store
  */
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
@@ -12,24 +13,37 @@ import { KafkaBus } from './bus/kafka.ts'
 import { MemoryBus } from './bus/memory.ts'
 import { Republisher } from './bus/republisher.ts'
 import { MemoryCache } from './cache/memory.ts'
+import { RedisCache } from './cache/redis.ts'
 import type { Config } from './config.ts'
 import { Expiry } from './expiry.ts'
-import type { Health } from './http/context.ts'
+import type { DegradedPart, Health } from './http/context.ts'
 import { ETags } from './http/etag.ts'
 import { checkKey } from './http/key.ts'
 import { Origins } from './http/origins.ts'
 import { createHttpServer } from './http/server.ts'
 import { stopServer } from './http/stop-server.ts'
 import { KeyValue } from './key-value.ts'
+import { MemoryCounter } from './limits/memory.ts'
+import { RateLimits } from './limits/rate-limits.ts'
+import { RedisCounter } from './limits/redis.ts'
 import { Hub } from './live/hub.ts'
 import { LiveSockets } from './live/live-sockets.ts'
+import { reach } from './live/reach.ts'
 import { RecentKeys } from './live/recent-keys.ts'
 import { attachSockets } from './live/socket.ts'
 import { Tail } from './live/tail.ts'
 import type { Watch } from './live/watch.ts'
 import { WatchAudience } from './live/watch-audience.ts'
 import { createLog, type Log } from './log.ts'
+import { CommitTimes } from './metrics/commit-times.ts'
+import { ErrorCounts } from './metrics/error-counts.ts'
+import { HttpCounts } from './metrics/http-counts.ts'
+import { Metrics } from './metrics/metrics.ts'
+import { ClusterAdapter } from './redis/cluster-adapter.ts'
+import { RedisConnection } from './redis/redis-connection.ts'
+import { StartError } from './start-error.ts'
 import { openStore } from './store/open-store.ts'
+import type { Write } from './store/store.ts'
 
 export interface App {
   /** Where it listens, e.g. `http://127.0.0.1:8080`. */
@@ -42,15 +56,13 @@ export interface App {
   close(): Promise<void>
 }
 
-/** The server could not start for a reason its message explains. */
-export class StartError extends Error {
-  override readonly name = 'StartError'
-}
+/** Of SHUTDOWN_TIMEOUT, for requests under way; the rest is for what the bus still has to send and the store to write. */
+const DRAIN_SHARE = 0.7
 
 export async function createApp(config: Config, log: Log = createLog(config)): Promise<App> {
   const instance = randomUUID()
   const { promise: failed, resolve: fail } = Promise.withResolvers<LiveKVError>()
-  const health: Health = { problem: null, contiguous: null }
+  const health: Pick<Health, 'problem'> = { problem: null }
   const store = await openStore(config, log)
   store.onFailure((error) => {
     health.problem = error
@@ -82,48 +94,109 @@ export async function createApp(config: Config, log: Log = createLog(config)): P
       config.kafka && new KafkaBus({ config: config.kafka, instance, storeId: store.info.storeId, log })
     const bus = kafka ?? new MemoryBus()
     running.push(() => bus.close())
-    const cache = new MemoryCache({ maxBytes: config.cacheMaxBytes })
+    const redis = config.redis && new RedisConnection({ url: config.redis.url, name: 'commands', log })
+    if (redis) running.push(() => redis.close())
+    await redis?.start()
+    const maxBytes = config.cacheMaxBytes
+    const cache =
+      redis && config.redis
+        ? new RedisCache({
+            redis,
+            storeId: store.info.storeId,
+            ttlSeconds: config.redis.ttlSeconds,
+            maxBytes,
+          })
+        : new MemoryCache({ maxBytes })
     running.push(() => cache.close())
+    const cluster =
+      redis && config.redis
+        ? new ClusterAdapter({ commands: redis, url: config.redis.url, storeId: store.info.storeId, log })
+        : undefined
+    if (cluster) running.push(() => cluster.close())
+    await cluster?.start()
     await hub.start()
     await bus.subscribe((changes) => hub.accept(changes))
-    if (kafka) {
-      const republisher = new Republisher({ bus: kafka, mark: store.mark, store, instance, log })
-      republisher.start()
-      running.push(() => republisher.close())
-    }
+    const republisher = kafka && new Republisher({ bus: kafka, mark: store.mark, store, instance, log })
+    if (republisher) running.push(() => republisher.close())
+    republisher?.start()
     recentKeys.start()
-    const keyValue = new KeyValue({ store, hub, cache, bus, recentKeys })
+    const metrics = new Metrics()
+    const commits = new CommitTimes(store, { seconds: metrics.commitSeconds, writes: metrics.commitWrites })
+    const measured = {
+      commit: (writes: readonly Write[]) => commits.commit(writes),
+      get: (keys: readonly string[]) => store.get(keys),
+    }
+    const keyValue = new KeyValue({ store: measured, hub, cache, bus, recentKeys })
     running.push(() => keyValue.close())
     const expiry = new Expiry({ store, keyValue, log })
     expiry.start()
     running.push(() => expiry.close())
 
+    const windowSeconds = config.rateLimitWindowSeconds
+    const limits = new RateLimits({
+      config,
+      counter: (kind) =>
+        redis
+          ? new RedisCounter({
+              redis,
+              keyPrefix: `livekv:${store.info.storeId}:limit:${kind}`,
+              windowSeconds,
+            })
+          : new MemoryCounter({ windowSeconds }),
+      log,
+    })
     const origins = new Origins(config)
+    const errors = new ErrorCounts()
     const server = createHttpServer({
       config,
       log,
       keyValue,
       store,
       origins,
+      limits,
       etags: new ETags(store.info.storeId),
       instance,
-      health: () => ({ ...health, contiguous: hub.contiguous }),
+      errors,
+      metrics: async () => ({ contentType: metrics.contentType, text: await metrics.text() }),
+      health: () => ({ ...health, contiguous: hub.contiguous, degraded: degradedParts({ cache, bus }) }),
+      reach: (revision, timeoutMs) => reach(hub, revision, () => false, timeoutMs),
+      presence: (key) => sockets.presence.report(key),
     })
+    const http = new HttpCounts()
+    http.watch(server)
+    const live = new LiveSockets({ hub, store, keyValue, audience, config, log, errors })
     const sockets = attachSockets(server, {
       feed: hub,
       keyValue,
-      live: new LiveSockets({ hub, store, keyValue, audience, config, log }),
+      limits,
+      live,
+      cluster,
       maxBodyBytes: config.maxBodyBytes,
       refusal: (request) => origins.refusal(request),
       parseKey: (key) => checkKey(key, config.maxKeyBytes),
       log,
     })
+    metrics.observe({
+      hub,
+      keyValue,
+      sockets,
+      live,
+      http,
+      errors,
+      commits,
+      store,
+      cache,
+      bus,
+      republisher,
+      limits,
+    })
     server.listen(config.port, config.host)
     await once(server, 'listening')
     running.push(async () => {
       health.problem = new LiveKVError('SHUTTING_DOWN', 'This instance is stopping; use another one.')
-      const drained = stopServer(server, config.shutdownTimeoutMs)
-      await sockets.close()
+      const drainMs = config.shutdownTimeoutMs * DRAIN_SHARE
+      const drained = stopServer(server, drainMs)
+      await sockets.close(drainMs)
       await drained
     })
     return {
@@ -136,6 +209,13 @@ export async function createApp(config: Config, log: Log = createLog(config)): P
     await stop()
     throw listenError(error, config)
   }
+}
+
+function degradedParts(parts: Record<DegradedPart['part'], { problem: string | null }>): DegradedPart[] {
+  return (['cache', 'bus'] as const).flatMap((part) => {
+    const { problem } = parts[part]
+    return problem === null ? [] : [{ part, problem }]
+  })
 }
 
 function urlOf({ address, family, port }: AddressInfo): string {

@@ -14,6 +14,8 @@ export type Kind =
   /** `host:port` separated by commas. */
   | { type: 'brokers' }
   | { type: 'topic' }
+  /** Addresses and ranges of them, separated by commas. */
+  | { type: 'proxies' }
 
 export interface Option {
   name: string
@@ -56,6 +58,12 @@ export const SECTIONS: readonly Section[] = [
           'Web origins, separated by commas, whose pages may call besides the server’s own, e.g. `https://prices.example`. `*` is every origin. While listening on loopback only, pages served from loopback may call too, and the hosts named here are accepted in the `Host` header.',
       },
       {
+        name: 'TRUST_PROXY',
+        kind: { type: 'proxies' },
+        description:
+          'Proxies whose `X-Forwarded-For` is believed: addresses and ranges separated by commas, e.g. `172.18.0.0/16`; `loopback`, `linklocal` and `uniquelocal` name the usual ones. A client is then the right-most address that is none of them. Unset: whoever connects is the client, so that nobody can pretend to be another one. Set it behind a proxy, or all its clients share one rate limit.',
+      },
+      {
         name: 'STARTUP_TIMEOUT',
         kind: { type: 'duration', minMs: 0, maxMs: 3_600_000 },
         default: '60s',
@@ -91,7 +99,7 @@ export const SECTIONS: readonly Section[] = [
         name: 'DATABASE_URL',
         kind: { type: 'url', schemes: ['postgres:', 'postgresql:'] },
         description:
-          'PostgreSQL (15 or later) to use instead of the embedded store: `postgres://user:password@host:5432/name`. Not together with `DB_HOST`.',
+          'PostgreSQL (15 or later) to use instead of the embedded store: `postgres://user:password@host:5432/name`. Not together with `DB_HOST`. Encryption as for psql: `?sslmode=require`, `verify-ca` or `verify-full`, with `&sslrootcert=/path/to/ca.pem` for an authority of your own; without either there is none.',
       },
       {
         name: 'DB_HOST',
@@ -131,6 +139,27 @@ export const SECTIONS: readonly Section[] = [
     title: 'Limits',
     options: [
       {
+        name: 'RATE_LIMIT_WRITES',
+        kind: count(0, 1_000_000_000),
+        default: '2000000',
+        description:
+          'Writes that one client address may make in a window (`RATE_LIMIT_WINDOW`), on all instances together; each item of a batch is one. Past it the answer is 429 `RATE_LIMITED`. 0: no limit. The default is twice what the benchmarks write and stops only what has gone wild; for clients you do not know, a few hundred are plenty.',
+      },
+      {
+        name: 'RATE_LIMIT_READS',
+        kind: count(0, 1_000_000_000),
+        default: '2000000',
+        description:
+          'The same for reads: requests for values, keys and history, and watches that begin. What watchers are told is not counted. For clients you do not know, a few thousand are plenty.',
+      },
+      {
+        name: 'RATE_LIMIT_WINDOW',
+        kind: { type: 'duration', minMs: 1_000, maxMs: 86_400_000 },
+        default: '10s',
+        description:
+          'How long such a window is, from its first request on, in whole seconds. The same on all instances.',
+      },
+      {
         name: 'KEYS_LIMIT',
         kind: count(1, 10_000_000),
         default: '100000',
@@ -164,7 +193,8 @@ export const SECTIONS: readonly Section[] = [
         name: 'CACHE_MAX_BYTES',
         kind: count(0, 64 * MAX_BYTES),
         default: '67108864',
-        description: 'Memory the cache of values may take.',
+        description:
+          'Memory the cache of values may take; with Redis, what stands in for it while it is away.',
       },
       {
         name: 'TAIL_MAX_ENTRIES',
@@ -183,7 +213,7 @@ export const SECTIONS: readonly Section[] = [
         name: 'REDIS_URL',
         kind: { type: 'url', schemes: ['redis:', 'rediss:'] },
         description:
-          'Redis to use: `redis://user:password@host:6379/0`, or `rediss://` for TLS. Not together with `REDIS_HOST`.',
+          'Redis to use: `redis://user:password@host:6379/0`, or `rediss://` for TLS (a certificate of your own authority: `NODE_EXTRA_CA_CERTS=file`). Not together with `REDIS_HOST`.',
       },
       {
         name: 'REDIS_HOST',

@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { parseEnv } from 'node:util'
 import { OPTIONS, type Option } from './config-table.ts'
+import { isProxyRange } from './limits/proxy-ranges.ts'
 
 /** Filled by the configuration table; every other file takes its settings from here. */
 export interface Config {
@@ -17,6 +18,12 @@ export interface Config {
   kafka: KafkaConfig | undefined
   /** Origins besides the server's own that browsers may call from. */
   allowedOrigins: string[]
+  /** Addresses and ranges whose `X-Forwarded-For` is believed. */
+  trustProxy: string[]
+  /** Per client address in a window; 0: no limit. */
+  rateLimitWrites: number
+  rateLimitReads: number
+  rateLimitWindowSeconds: number
   keysLimit: number
   historyMaxChanges: number
   historyRetentionMs: number | undefined
@@ -110,6 +117,10 @@ export function loadConfig(environment: Environment): { config: Config; warnings
     redis: redisConfig(text, number),
     kafka: kafkaConfig(parsed),
     allowedOrigins: (parsed.get('ALLOWED_ORIGINS') as string[] | undefined) ?? [],
+    trustProxy: (parsed.get('TRUST_PROXY') as string[] | undefined) ?? [],
+    rateLimitWrites: number('RATE_LIMIT_WRITES'),
+    rateLimitReads: number('RATE_LIMIT_READS'),
+    rateLimitWindowSeconds: Math.round(number('RATE_LIMIT_WINDOW') / 1_000),
     keysLimit: number('KEYS_LIMIT'),
     historyMaxChanges: number('HISTORY_MAX_CHANGES'),
     historyRetentionMs: parsed.get('HISTORY_RETENTION') as number | undefined,
@@ -210,11 +221,20 @@ function parse(option: Option, text: string): string | number | string[] {
       }
       return text
     }
+    case 'proxies': {
+      const ranges = listOf(text)
+      const wrong = ranges.find((range) => !isProxyRange(range))
+      if (ranges.length === 0 || wrong !== undefined) {
+        throw mistake(
+          option,
+          wrong ?? text,
+          'addresses or ranges of your proxies such as 172.18.0.0/16, separated by commas, or loopback, linklocal, uniquelocal',
+        )
+      }
+      return ranges
+    }
     case 'brokers': {
-      const brokers = text
-        .split(',')
-        .map((part) => part.trim())
-        .filter((part) => part !== '')
+      const brokers = listOf(text)
       const wrong = brokers.find((broker) => !/^([^\s:/@[\]]+|\[[0-9a-f:.]+\]):\d{1,5}$/i.test(broker))
       if (brokers.length === 0 || wrong !== undefined) {
         throw mistake(option, wrong ?? text, 'host:port, several of them separated by commas')
@@ -228,25 +248,30 @@ function parse(option: Option, text: string): string | number | string[] {
       }
       return text
     case 'origins':
-      return text
-        .split(',')
-        .map((part) => part.trim())
-        .filter((part) => part !== '')
-        .map((part) => {
-          const url = part === '*' ? undefined : URL.parse(part)
-          if (
-            part !== '*' &&
-            (!url || !/^https?:$/.test(url.protocol) || !/^https?:\/\/[^/]+\/?$/i.test(part))
-          ) {
-            throw mistake(option, part, 'a list of origins such as https://prices.example, without a path')
-          }
-          return url ? url.origin : part
-        })
+      return listOf(text).map((part) => {
+        const url = part === '*' ? undefined : URL.parse(part)
+        if (
+          part !== '*' &&
+          (!url || !/^https?:$/.test(url.protocol) || !/^https?:\/\/[^/]+\/?$/i.test(part))
+        ) {
+          throw mistake(option, part, 'a list of origins such as https://prices.example, without a path')
+        }
+        return url ? url.origin : part
+      })
   }
 }
 
+function listOf(text: string): string[] {
+  return text
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '')
+}
+
 function mistake(option: Option, text: string, wanted: string): Error {
-  const shown = text.length > 80 ? `${text.slice(0, 80)}…` : text
+  // What stands before an @ may be a password.
+  const safe = text.replace(/[^\s,]*@/g, '…@')
+  const shown = safe.length > 80 ? `${safe.slice(0, 80)}…` : safe
   const instead = option.default === undefined ? '' : ` (default ${option.default})`
   return new Error(`${option.name}=${shown} is not valid: write ${wanted}, or leave it empty${instead}.`)
 }

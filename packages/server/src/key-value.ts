@@ -49,6 +49,8 @@ export class KeyValue {
   readonly #committer: Committer
   readonly #reads: StoreReads
   readonly #atLeastTimeoutMs: number
+  /** Keys read, by where the answer came from, and cached items that were not believed. */
+  readonly #counts = { tail: 0, cache: 0, database: 0, rejected: 0 }
 
   constructor({ store, hub, cache, bus, recentKeys, atLeastTimeoutMs = 2_000 }: KeyValueOptions) {
     this.#hub = hub
@@ -71,14 +73,17 @@ export class KeyValue {
   /** Answers in the same tick when the Tail knows. `atLeast`: a revision the answer must reflect (waits a bounded time, then REVISION_NOT_REACHED). */
   get(key: string, atLeast = 0): Found | Promise<Found> {
     const known = this.#fromTail(key, atLeast)
-    if (known) return known
+    if (known) {
+      this.#counts.tail++
+      return known
+    }
     const cached = this.#cache.get([key])
     if (cached instanceof Promise) {
       return cached.then(
-        (items) => this.#fromItem(items.get(key), key, atLeast) ?? this.#fromStore(key, atLeast),
+        (items) => this.#fromCache(items.get(key), key, atLeast) ?? this.#fromStore(key, atLeast),
       )
     }
-    return this.#fromItem(cached.get(key), key, atLeast) ?? this.#fromStore(key, atLeast)
+    return this.#fromCache(cached.get(key), key, atLeast) ?? this.#fromStore(key, atLeast)
   }
 
   async getMany(keys: readonly string[], atLeast = 0): Promise<Map<string, Found>> {
@@ -88,7 +93,9 @@ export class KeyValue {
     const reads: Promise<unknown>[] = []
     for (const key of new Set(keys)) {
       // All that is known is answered in one tick; the rest joins one read.
-      const known = this.#fromTail(key, atLeast) ?? this.#fromItem(cached.get(key), key, atLeast)
+      const fromTail = this.#fromTail(key, atLeast)
+      if (fromTail) this.#counts.tail++
+      const known = fromTail ?? this.#fromCache(cached.get(key), key, atLeast)
       if (known) found.set(key, known)
       else reads.push(this.#fromStore(key, atLeast).then((read) => found.set(key, read)))
     }
@@ -111,6 +118,10 @@ export class KeyValue {
   /** Keys that have a value, most recently changed first; waits a bounded time for the list to be loaded. */
   keys(): Promise<{ keys: string[]; truncated: boolean }> {
     return this.#recentKeys.list()
+  }
+
+  stats(): { tail: number; cache: number; database: number; rejected: number } {
+    return { ...this.#counts }
   }
 
   /** Takes no more writes; resolves when those taken are answered. */
@@ -155,6 +166,13 @@ export class KeyValue {
     return { entry: change, revision: change.revision, asOf, source: 'cache' }
   }
 
+  #fromCache(item: CachedItem | undefined, key: string, atLeast: number): Found | undefined {
+    const found = this.#fromItem(item, key, atLeast)
+    if (found) this.#counts.cache++
+    else if (item) this.#counts.rejected++
+    return found
+  }
+
   /** The item, if it is still the latest known now (Rule: check-when-answered; Rule: at-least). */
   #fromItem(
     item: CachedItem | undefined,
@@ -174,6 +192,7 @@ export class KeyValue {
   }
 
   async #fromStore(key: string, atLeast: number): Promise<Found> {
+    this.#counts.database++
     const deadline = Date.now() + this.#atLeastTimeoutMs
     for (let reads = 0; reads < MAX_READS || Date.now() < deadline; reads++) {
       const item = await this.#reads.read(key, reads > 0)

@@ -4,10 +4,12 @@
  *   SIGINT, SIGTERM    stop in order, exit code 0; another one a second later or more ends at once
  *   store failed       say so, answer what is pending, exit code 1: a supervisor starts it again
  */
+import { format } from 'node:util'
 import { LiveKVError } from '@livekv/protocol'
-import { type App, createApp, StartError } from './app.ts'
+import { type App, createApp } from './app.ts'
 import { type Config, ConfigError, loadConfig, readEnvironment } from './config.ts'
-import { createLog, type Log } from './log.ts'
+import { createLog, type Log, withoutAccounts } from './log.ts'
+import { StartError } from './start-error.ts'
 import { VERSION } from './version.ts'
 
 /** One Ctrl-C or one `kill` of a process group can arrive several times, by way of npm and the start script. */
@@ -18,6 +20,15 @@ const STOP_MARGIN_MS = 5_000
 async function main(): Promise<void> {
   const { config, warnings } = loadConfig(readEnvironment())
   const log = createLog(config)
+  // Node.js itself would print all that the error carries, statements and values included.
+  for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
+    process.on(event, (error: unknown) => {
+      log.fatal({ err: error }, 'ending, because of an error that nothing has caught')
+      process.exit(1)
+    })
+  }
+  // What libraries print is a line of the log as well.
+  console.warn = console.error = (...words: unknown[]) => log.warn(withoutAccounts(format(...words)))
   const app = await createApp(config, log)
   announce(app, config, log)
   for (const warning of warnings) log.warn(warning)
@@ -64,6 +75,6 @@ function announce(app: App, config: Config, log: Log): void {
 main().catch((error: unknown) => {
   const explained = [ConfigError, LiveKVError, StartError].some((kind) => error instanceof kind)
   const { message, stack } = error as Error
-  process.stderr.write(`${explained ? message : stack}\n`)
+  process.stderr.write(`${withoutAccounts((explained ? message : stack) ?? String(error))}\n`)
   process.exit(1)
 })

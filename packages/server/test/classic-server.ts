@@ -4,7 +4,10 @@ import type { ClassicClientEvents, ClassicServerEvents } from '@livekv/protocol'
 import { LiveKVError } from '@livekv/protocol'
 import pino from 'pino'
 import { io, type ManagerOptions, type Socket, type SocketOptions } from 'socket.io-client'
+import { loadConfig } from '../src/config.ts'
 import type { Found } from '../src/key-value.ts'
+import { MemoryCounter } from '../src/limits/memory.ts'
+import { RateLimits } from '../src/limits/rate-limits.ts'
 import type { Feed } from '../src/live/feed.ts'
 import { attachSockets, type Sockets } from '../src/live/socket.ts'
 import type { Change } from '../src/store/store.ts'
@@ -79,7 +82,17 @@ export async function startClassicServer(
   const sockets = attachSockets(server, {
     feed: log,
     keyValue: log,
-    live: { serve() {}, close() {} },
+    limits: new RateLimits({
+      config: loadConfig({}).config,
+      counter: () => new MemoryCounter({ windowSeconds: 10 }),
+      log: pino({ level: 'silent' }),
+    }),
+    live: {
+      serve() {},
+      async close() {},
+      stats: () => ({ sockets: 0, watches: 0, slow: 0, waiting: 0, delivered: 0 }),
+      watchesOf: () => 0,
+    },
     maxBodyBytes: 1024 * 1024,
     refusal,
     parseKey: (key) => {

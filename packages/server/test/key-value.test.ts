@@ -1,13 +1,9 @@
 import { afterEach, expect, test } from 'vitest'
 import { MemoryBus } from '../src/bus/memory.ts'
-import { MemoryCache } from '../src/cache/memory.ts'
 import { Expiry } from '../src/expiry.ts'
-import { KeyValue } from '../src/key-value.ts'
-import { Hub } from '../src/live/hub.ts'
-import { RecentKeys } from '../src/live/recent-keys.ts'
-import { Tail } from '../src/live/tail.ts'
 import type { Write } from '../src/store/store.ts'
-import { HeldCalls, settle } from './support/held-calls.ts'
+import { settle } from './support/held-calls.ts'
+import { type Instance, type InstanceOptions, openInstance } from './support/instance.ts'
 import { LogOracle } from './support/log-oracle.ts'
 
 const closing: (() => Promise<void>)[] = []
@@ -15,53 +11,10 @@ afterEach(async () => {
   for (const close of closing.splice(0)) await close()
 })
 
-interface Options {
-  keysLimit?: number
-  tailEntries?: number
-  holdReads?: boolean
-  bus?: MemoryBus
-}
-
-/** One instance over a log that answers at once, except for reads when they are held. */
-async function instanceOver(oracle: LogOracle, options: Options = {}) {
-  const { keysLimit = 100, tailEntries = 100, holdReads = false, bus = new MemoryBus() } = options
-  const reads = new HeldCalls()
-  const asked: string[][] = []
-  const log = { warn: () => {} }
-  const store = {
-    commit: async (writes: readonly Write[]) => oracle.commit(writes),
-    get: async (keys: readonly string[]) => {
-      asked.push([...keys])
-      return holdReads ? reads.hold(() => oracle.get(keys)) : oracle.get(keys)
-    },
-    list: async (page: { limit: number }) => oracle.list(page),
-    listRevisions: async (page: { after?: string; limit: number }) =>
-      oracle.listRevisions({ ...page, limit: 3 }),
-    changesSince: async (from: number, limit: number) => oracle.changesSince(from, limit),
-    latestChanges: async () => oracle.latestChanges(2),
-    head: async () => oracle.head,
-  }
-  const hub = new Hub({
-    store,
-    tail: new Tail({ maxEntries: tailEntries, maxBytes: 1e6 }),
-    watched: { keys: () => [], prefixes: () => [''], known: () => [] },
-    log,
-    gapMs: 5,
-    pollMs: 1e6,
-  })
-  const recentKeys = new RecentKeys({ store, hub, limit: keysLimit, log })
-  const cache = new MemoryCache({ maxBytes: 1e6 })
-  const keyValue = new KeyValue({ store, hub, cache, bus, recentKeys, atLeastTimeoutMs: 300 })
-  await hub.start()
-  await bus.subscribe((changes) => hub.accept(changes))
-  recentKeys.start()
-  closing.push(async () => {
-    for (; reads.size > 0; await settle()) reads.finishOne()
-    await keyValue.close()
-    await recentKeys.close()
-    await hub.close()
-  })
-  return { keyValue, hub, cache, reads, asked, recentKeys }
+async function instanceOver(oracle: LogOracle, options: InstanceOptions = {}): Promise<Instance> {
+  const instance = await openInstance(oracle, options)
+  closing.push(instance.close)
+  return instance
 }
 
 function filled(...keys: string[]): LogOracle {

@@ -29,6 +29,12 @@ export function sendError(response: ServerResponse, error: LiveKVError): void {
   if (ERRORS[error.code].status === 503) {
     const { retryAfterSeconds = RETRY_AFTER_SECONDS } = error.details
     response.setHeader('Retry-After', String(retryAfterSeconds))
+  } else if (error.code === 'RATE_LIMITED') {
+    const { limit, remaining, retryAfterSeconds } = error.details
+    response.setHeader('Retry-After', String(retryAfterSeconds))
+    response.setHeader('RateLimit-Limit', String(limit))
+    response.setHeader('RateLimit-Remaining', String(remaining))
+    response.setHeader('RateLimit-Reset', String(retryAfterSeconds))
   }
   sendJson(response, error.status, JSON.stringify(body))
 }

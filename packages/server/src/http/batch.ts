@@ -28,14 +28,23 @@ export function addBatchRoute(app: Express, context: HttpContext): void {
   route(app, '/api/v1/batch', {
     async post(request, response) {
       const body = await readJsonObject(request, context.config.maxBodyBytes)
-      sendJson(response, 200, await runBatch(body, context))
+      const count = (items: number) => context.limits.write(request, response, items)
+      sendJson(response, 200, await runBatch(body, context, count))
     },
   })
 }
 
-/** Resolves with the text of the answer; rejects with what the whole batch is refused for. */
-export async function runBatch(body: JsonBody, { config, keyValue }: BatchContext): Promise<string> {
+/**
+ * Resolves with the text of the answer; rejects with what the whole batch is refused for. `count` is told of the items
+ * and may throw.
+ */
+export async function runBatch(
+  body: JsonBody,
+  { config, keyValue }: BatchContext,
+  count: (items: number) => void,
+): Promise<string> {
   const { items, atomic } = batchOf(body, config.maxBatchItems)
+  count(items.length)
   const parsed = items.map((item, index) => {
     try {
       return parseItem(item, config)

@@ -12,27 +12,36 @@ import { route } from './route.ts'
 import { checkedValue, resultOrThrow } from './writes.ts'
 
 export function addClassicRoutes(app: Express, context: HttpContext): void {
-  const { config, keyValue } = context
+  const { config, keyValue, limits } = context
 
-  route(app, '/add', {
-    async post(request, response) {
-      const { text, start, object } = await readJsonObject(request, config.maxBodyBytes)
-      for (const name of ['key', 'value']) {
-        if (!Object.hasOwn(object, name)) {
-          throw new LiveKVError(
-            'INVALID_REQUEST',
-            `The field ${name} is missing: send {"key": "gold", "value": 2650.1}.`,
-          )
+  route(
+    app,
+    '/add',
+    {
+      async post(request, response) {
+        const { text, start, object } = await readJsonObject(request, config.maxBodyBytes)
+        for (const name of ['key', 'value']) {
+          if (!Object.hasOwn(object, name)) {
+            throw new LiveKVError(
+              'INVALID_REQUEST',
+              `The field ${name} is missing: send {"key": "gold", "value": 2650.1}.`,
+            )
+          }
         }
-      }
-      const key = checkKey(object.key, config.maxKeyBytes)
-      const json = checkedValue(memberText(text, start, 'value')!, config.maxValueBytes)
-      const write = { op: 'put', key, json } as const
-      const [result] = await keyValue.write([write])
-      const { revision } = resultOrThrow(write, result!)
-      sendJson(response, 200, `{"success":true,"message":"Value stored successfully","revision":${revision}}`)
+        const key = checkKey(object.key, config.maxKeyBytes)
+        const json = checkedValue(memberText(text, start, 'value')!, config.maxValueBytes)
+        const write = { op: 'put', key, json } as const
+        const [result] = await keyValue.write([write])
+        const { revision } = resultOrThrow(write, result!)
+        sendJson(
+          response,
+          200,
+          `{"success":true,"message":"Value stored successfully","revision":${revision}}`,
+        )
+      },
     },
-  })
+    limits,
+  )
 
   const answer = (response: Response, { entry, source }: Found) => {
     if (entry === null) {
@@ -50,21 +59,40 @@ export function addClassicRoutes(app: Express, context: HttpContext): void {
     if (found instanceof Promise) return found.then((later) => answer(response, later))
     return answer(response, found)
   }
-  route(app, '/get/:key', {
-    get: (request, response) => get(response, request.params.key as string),
-  })
+  route(
+    app,
+    '/get/:key',
+    {
+      get: (request, response) => get(response, request.params.key as string),
+    },
+    limits,
+  )
   // URL parsers rewrite `/get/..`; nothing rewrites a query.
-  route(app, '/get', {
-    get: (request, response) => get(response, new Query(request, ['key']).required('key')),
-  })
+  route(
+    app,
+    '/get',
+    {
+      get: (request, response) => get(response, new Query(request, ['key']).required('key')),
+    },
+    limits,
+  )
 
   // The list stays the same array until it changes; as text it can be megabytes.
   let listed: { keys: string[]; text: string } | undefined
-  route(app, '/keys', {
-    async get(_request, response) {
-      const { keys, truncated } = await keyValue.keys()
-      if (listed?.keys !== keys) listed = { keys, text: JSON.stringify(keys) }
-      sendJson(response, 200, `{"success":true,"data":${listed.text}${truncated ? ',"truncated":true' : ''}}`)
+  route(
+    app,
+    '/keys',
+    {
+      async get(_request, response) {
+        const { keys, truncated } = await keyValue.keys()
+        if (listed?.keys !== keys) listed = { keys, text: JSON.stringify(keys) }
+        sendJson(
+          response,
+          200,
+          `{"success":true,"data":${listed.text}${truncated ? ',"truncated":true' : ''}}`,
+        )
+      },
     },
-  })
+    limits,
+  )
 }

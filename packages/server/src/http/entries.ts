@@ -115,7 +115,7 @@ export function addEntryRoutes(app: Express, context: HttpContext): void {
   }
 
   addGetManyRoute(app, context)
-  route(app, '/api/v1/entries/:key', { get, put, patch, delete: remove })
+  route(app, '/api/v1/entries/:key', { get, put, patch, delete: remove }, context.limits)
   addEntryListRoutes(app, context, { get, put, patch, delete: remove })
 }
 

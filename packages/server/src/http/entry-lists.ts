@@ -19,7 +19,7 @@ type OneEntry = Record<'get' | 'put' | 'patch' | 'delete', Handler>
 
 /** `one` answers where the address has a `key` in its query. */
 export function addEntryListRoutes(app: Express, context: HttpContext, one: OneEntry): void {
-  const { config, store } = context
+  const { config, store, limits } = context
 
   const list = async (request: Request, response: Response) => {
     const query = new Query(request, ['prefix', 'limit', 'cursor', 'atLeast'])
@@ -46,16 +46,22 @@ export function addEntryListRoutes(app: Express, context: HttpContext, one: OneE
     )
   }
 
-  route(app, '/api/v1/entries', {
-    ...one,
-    get: (request, response) =>
-      /[?&]key=/.test(request.url) ? one.get(request, response) : list(request, response),
-  })
+  route(
+    app,
+    '/api/v1/entries',
+    {
+      ...one,
+      get: (request, response) =>
+        /[?&]key=/.test(request.url) ? one.get(request, response) : list(request, response),
+    },
+    limits,
+  )
 }
 
 /** POST /api/v1/entries/get. Every other method there is about the key `get`, so the routes by key must come after. */
-export function addGetManyRoute(app: Express, { config, keyValue }: HttpContext): void {
+export function addGetManyRoute(app: Express, { config, keyValue, limits }: HttpContext): void {
   app.post('/api/v1/entries/get', async (request, response) => {
+    limits.read(request, response)
     const { object } = await readJsonObject(request, config.maxBodyBytes)
     checkFields('this request', object, ['keys', 'atLeast'])
     const { keys, atLeast } = object

@@ -1,6 +1,13 @@
-/** Is the process alive, does it take requests, and what does it run on. */
+/**
+ * Is the process alive, does it take requests, and what does it run on.
+ *
+ *   alive      the process answers
+ *   ready      it reaches its store and has seen all that was in the log when it was asked
+ *   degraded   ready, but without its cache or its bus: slower, and as right as ever
+ */
 import { LiveKVError } from '@livekv/protocol'
 import type { Express } from 'express'
+import type { Store } from '../store/store.ts'
 import { VERSION } from '../version.ts'
 import { sendError, sendJson } from './answer.ts'
 import type { HttpContext } from './context.ts'
@@ -8,28 +15,37 @@ import { MAX_DEPTH } from './raw-json.ts'
 import { route } from './route.ts'
 
 const PROBE_TIMEOUT_MS = 3_000
+/** Far more than a gap takes to be filled; an instance that is this far behind shows its watchers what is old. */
+const REACH_TIMEOUT_MS = 2_000
 
-export function addHealthRoutes(app: Express, context: HttpContext): void {
+type HealthContext = Pick<HttpContext, 'config' | 'instance' | 'health' | 'reach' | 'presence'> & {
+  store: Pick<Store, 'info' | 'head'>
+}
+
+export function addHealthRoutes(app: Express, context: HealthContext): void {
   const { config, store, instance } = context
 
   route(app, '/healthz', { get: (_request, response) => sendJson(response, 200, '{"status":"ok"}') })
 
   route(app, '/readyz', {
     async get(_request, response) {
-      const problem = context.health().problem ?? (await storeState(store)).problem
-      if (problem === null) sendJson(response, 200, '{"status":"ready"}')
-      else sendError(response, problem)
+      const problem = context.health().problem ?? (await readiness(context))
+      if (problem !== null) return sendError(response, problem)
+      const { degraded } = context.health()
+      const status = degraded.length === 0 ? { status: 'ready' } : { status: 'degraded', degraded }
+      sendJson(response, 200, JSON.stringify(status))
     },
   })
 
   route(app, '/api/v1/status', {
     async get(_request, response) {
-      const { problem, contiguous } = context.health()
+      const { problem, contiguous, degraded } = context.health()
       const state = await storeState(store)
       const reason = problem ?? state.problem
       const status = {
         healthy: reason === null,
         ...(reason !== null && { problem: reason.message }),
+        ...(degraded.length > 0 && { degraded }),
         instance,
         version: VERSION,
         storeId: store.info.storeId,
@@ -38,6 +54,7 @@ export function addHealthRoutes(app: Express, context: HttpContext): void {
         revision: state.revision,
         contiguous,
         uptimeSeconds: Math.round(process.uptime()),
+        presence: await context.presence(),
         limits: {
           maxKeyBytes: config.maxKeyBytes,
           maxValueBytes: config.maxValueBytes,
@@ -54,9 +71,19 @@ export function addHealthRoutes(app: Express, context: HttpContext): void {
   })
 }
 
+async function readiness({ store, reach, health }: HealthContext): Promise<LiveKVError | null> {
+  const { revision, problem } = await storeState(store)
+  if (revision === null || (await reach(revision, REACH_TIMEOUT_MS))) return problem
+  return new LiveKVError(
+    'REVISION_NOT_REACHED',
+    `This instance has seen the log up to revision ${health().contiguous} of ${revision} and is catching up; use another one until then.`,
+    { reached: health().contiguous, retryAfterSeconds: 1 },
+  )
+}
+
 /** Asked at every probe rather than remembered: what is not reached now is not claimed. */
 async function storeState(
-  store: HttpContext['store'],
+  store: HealthContext['store'],
 ): Promise<{ revision: number | null; problem: LiveKVError | null }> {
   let timer: NodeJS.Timeout | undefined
   const silent = new Promise<never>((_resolve, reject) => {

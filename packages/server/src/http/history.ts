@@ -19,92 +19,107 @@ const DEFAULT_CANDLES = 500
 const MAX_SLICES = 100
 
 export function addHistoryRoutes(app: Express, context: HttpContext): void {
-  const { config, store } = context
+  const { config, store, limits } = context
 
-  route(app, '/api/v1/history', {
-    async get(request, response) {
-      const query = new Query(request, ['key', 'by', 'from', 'to', 'order', 'limit', 'cursor'])
-      const key = checkKey(query.required('key'), config.maxKeyBytes)
-      const by = query.choice('by', ['time', 'revision'])
-      const order = query.choice('order', ['asc', 'desc'])
-      const bound = (name: string) =>
-        by === 'time' ? query.time(name) : query.integer(name, 0, Number.MAX_SAFE_INTEGER)
-      const [from, to] = [bound('from'), bound('to')]
-      const limit = query.integer('limit', 1, MAX_CHANGES) ?? DEFAULT_CHANGES
-      const scope = ['history', store.info.storeId, key, by, order, from, to]
-      const after = decodeCursor(scope, query.text('cursor'), isPosition)
-      const { changes, more } = await store.history({
-        key,
-        by,
-        order,
-        limit,
-        ...(from !== undefined && { from }),
-        ...(to !== undefined && { to }),
-        ...(after !== undefined && { after }),
-      })
-      const last = changes.at(-1)
-      const next =
-        more && last ? `,"next":"${encodeCursor(scope, { time: last.time, revision: last.revision })}"` : ''
-      sendJson(response, 200, `{"changes":[${changes.map(changeText).join(',')}]${next}}`)
-    },
-  })
-
-  route(app, '/api/v1/candles', {
-    async get(request, response) {
-      const query = new Query(request, ['key', 'interval', 'from', 'to', 'limit', 'cursor'])
-      const key = checkKey(query.required('key'), config.maxKeyBytes)
-      const interval = parseInterval(query.text('interval') ?? '1d')
-      const [from, to] = [query.time('from'), query.time('to')]
-      const limit = query.integer('limit', 1, MAX_CANDLES) ?? DEFAULT_CANDLES
-      const scope = ['candles', store.info.storeId, key, interval, from, to]
-      let resume = decodeCursor(scope, query.text('cursor'), isCandleResume)
-      const candles: Candle[] = []
-      for (let slice = 0; slice < MAX_SLICES; slice++) {
-        const page = await store.candles({
+  route(
+    app,
+    '/api/v1/history',
+    {
+      async get(request, response) {
+        const query = new Query(request, ['key', 'by', 'from', 'to', 'order', 'limit', 'cursor'])
+        const key = checkKey(query.required('key'), config.maxKeyBytes)
+        const by = query.choice('by', ['time', 'revision'])
+        const order = query.choice('order', ['asc', 'desc'])
+        const bound = (name: string) =>
+          by === 'time' ? query.time(name) : query.integer(name, 0, Number.MAX_SAFE_INTEGER)
+        const [from, to] = [bound('from'), bound('to')]
+        const limit = query.integer('limit', 1, MAX_CHANGES) ?? DEFAULT_CHANGES
+        const scope = ['history', store.info.storeId, key, by, order, from, to]
+        const after = decodeCursor(scope, query.text('cursor'), isPosition)
+        const { changes, more } = await store.history({
           key,
-          interval,
-          limit: limit - candles.length,
+          by,
+          order,
+          limit,
           ...(from !== undefined && { from }),
           ...(to !== undefined && { to }),
-          ...(resume !== undefined && { resume }),
+          ...(after !== undefined && { after }),
         })
-        candles.push(...page.candles)
-        resume = page.resume
-        if (resume === undefined || candles.length >= limit) break
-      }
-      const next = resume === undefined ? '' : `,"next":"${encodeCursor(scope, resume)}"`
-      sendJson(response, 200, `{"candles":[${candles.map(candleText).join(',')}]${next}}`)
+        const last = changes.at(-1)
+        const next =
+          more && last ? `,"next":"${encodeCursor(scope, { time: last.time, revision: last.revision })}"` : ''
+        sendJson(response, 200, `{"changes":[${changes.map(changeText).join(',')}]${next}}`)
+      },
     },
-  })
+    limits,
+  )
 
-  route(app, '/api/v1/changes', {
-    async get(request, response) {
-      const query = new Query(request, ['since', 'limit', 'prefix', 'cursor'])
-      const prefix = query.text('prefix') ?? ''
-      const limit = query.integer('limit', 1, MAX_LOG_CHANGES) ?? DEFAULT_CHANGES
-      const scope = ['changes', store.info.storeId, prefix]
-      const since =
-        decodeCursor(scope, query.text('cursor'), isRevision) ??
-        query.integer('since', 0, Number.MAX_SAFE_INTEGER) ??
-        0
-      const { head, changes } = await store.changesSince(since, limit)
-      if (since > head) {
-        throw new LiveKVError(
-          'INVALID_CURSOR',
-          `since=${since} is above the last revision ${head}: it is of another store. Take a snapshot and go on from its revision.`,
-          { revision: head },
-        )
-      }
-      const through = changes.at(-1)?.revision ?? since
-      const wanted = prefix === '' ? changes : changes.filter((change) => change.key.startsWith(prefix))
-      const next = changes.length > 0 && through < head ? `,"next":"${encodeCursor(scope, through)}"` : ''
-      sendJson(
-        response,
-        200,
-        `{"changes":[${wanted.map(changeText).join(',')}],"through":${through},"head":${head}${next}}`,
-      )
+  route(
+    app,
+    '/api/v1/candles',
+    {
+      async get(request, response) {
+        const query = new Query(request, ['key', 'interval', 'from', 'to', 'limit', 'cursor'])
+        const key = checkKey(query.required('key'), config.maxKeyBytes)
+        const interval = parseInterval(query.text('interval') ?? '1d')
+        const [from, to] = [query.time('from'), query.time('to')]
+        const limit = query.integer('limit', 1, MAX_CANDLES) ?? DEFAULT_CANDLES
+        const scope = ['candles', store.info.storeId, key, interval, from, to]
+        let resume = decodeCursor(scope, query.text('cursor'), isCandleResume)
+        const candles: Candle[] = []
+        for (let slice = 0; slice < MAX_SLICES; slice++) {
+          const page = await store.candles({
+            key,
+            interval,
+            limit: limit - candles.length,
+            ...(from !== undefined && { from }),
+            ...(to !== undefined && { to }),
+            ...(resume !== undefined && { resume }),
+          })
+          candles.push(...page.candles)
+          resume = page.resume
+          if (resume === undefined || candles.length >= limit) break
+        }
+        const next = resume === undefined ? '' : `,"next":"${encodeCursor(scope, resume)}"`
+        sendJson(response, 200, `{"candles":[${candles.map(candleText).join(',')}]${next}}`)
+      },
     },
-  })
+    limits,
+  )
+
+  route(
+    app,
+    '/api/v1/changes',
+    {
+      async get(request, response) {
+        const query = new Query(request, ['since', 'limit', 'prefix', 'cursor'])
+        const prefix = query.text('prefix') ?? ''
+        const limit = query.integer('limit', 1, MAX_LOG_CHANGES) ?? DEFAULT_CHANGES
+        const scope = ['changes', store.info.storeId, prefix]
+        const since =
+          decodeCursor(scope, query.text('cursor'), isRevision) ??
+          query.integer('since', 0, Number.MAX_SAFE_INTEGER) ??
+          0
+        const { head, changes } = await store.changesSince(since, limit)
+        if (since > head) {
+          throw new LiveKVError(
+            'INVALID_CURSOR',
+            `since=${since} is above the last revision ${head}: it is of another store. Take a snapshot and go on from its revision.`,
+            { revision: head },
+          )
+        }
+        const through = changes.at(-1)?.revision ?? since
+        const wanted = prefix === '' ? changes : changes.filter((change) => change.key.startsWith(prefix))
+        const next = changes.length > 0 && through < head ? `,"next":"${encodeCursor(scope, through)}"` : ''
+        sendJson(
+          response,
+          200,
+          `{"changes":[${wanted.map(changeText).join(',')}],"through":${through},"head":${head}${next}}`,
+        )
+      },
+    },
+    limits,
+  )
 }
 
 function isRevision(state: unknown): state is number {

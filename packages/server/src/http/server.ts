@@ -2,7 +2,6 @@
  * The HTTP side: origin check and CORS, then the routes, the busiest first. Nothing else stands before them: a
  * body is read by the route that wants one, and API answers set their few headers themselves.
  */
-import { randomUUID } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import { LiveKVError } from '@livekv/protocol'
@@ -16,23 +15,28 @@ import type { HttpContext } from './context.ts'
 import { addEntryRoutes } from './entries.ts'
 import { addHealthRoutes } from './health.ts'
 import { addHistoryRoutes } from './history.ts'
-import type { Origins } from './origins.ts'
+import { addMetricsRoute } from './metrics.ts'
 import { addPageRoutes } from './pages.ts'
+import { addPresenceRoute } from './presence.ts'
+import { requestIdOf } from './request-id.ts'
 import { shown } from './shown.ts'
 
 const REQUEST_TIMEOUT_MS = 60_000
 /** Longer than the usual 60 s of a proxy, so that the proxy is the one to close idle connections. */
 const KEEP_ALIVE_TIMEOUT_MS = 65_000
 
+const EXPOSED_HEADERS =
+  'ETag, Retry-After, Allow, X-Request-Id, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset'
+
 /** Not listening yet. */
 export function createHttpServer(context: HttpContext): Server {
   const app = createExpress(context)
-  const { origins, log } = context
+  const { log } = context
   const server = createServer(
     { requestTimeout: REQUEST_TIMEOUT_MS, keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS },
     (request, response) => {
       if (!server.listening) response.setHeader('Connection', 'close')
-      if (admit(origins, request, response)) app(request, response)
+      if (admit(context, request, response)) app(request, response)
     },
   )
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) =>
@@ -42,22 +46,24 @@ export function createHttpServer(context: HttpContext): Server {
 }
 
 /** False: answered already, refused or a preflight. */
-function admit(origins: Origins, request: IncomingMessage, response: ServerResponse): boolean {
-  const refusal = origins.refusal(request)
+function admit(context: HttpContext, request: IncomingMessage, response: ServerResponse): boolean {
+  const refusal = context.origins.refusal(request)
   if (refusal) {
+    context.errors.count(refusal.code)
+    response.setHeader('X-Request-Id', requestIdOf(request))
     sendError(response, refusal)
     return false
   }
   const { origin } = request.headers
   if (origin === undefined) return true
   response.setHeader('Access-Control-Allow-Origin', origin)
-  response.setHeader('Access-Control-Expose-Headers', 'ETag, Retry-After, Allow')
+  response.setHeader('Access-Control-Expose-Headers', EXPOSED_HEADERS)
   response.setHeader('Vary', 'Origin')
   if (request.method !== 'OPTIONS' || request.headers['access-control-request-method'] === undefined)
     return true
   response.writeHead(204, {
     'Access-Control-Allow-Methods': 'GET, HEAD, POST, PUT, PATCH, DELETE',
-    'Access-Control-Allow-Headers': 'Content-Type, If-Match, If-None-Match, Idempotency-Key',
+    'Access-Control-Allow-Headers': 'Content-Type, If-Match, If-None-Match, Idempotency-Key, X-Request-Id',
     'Access-Control-Max-Age': '600',
   })
   response.end()
@@ -74,6 +80,8 @@ function createExpress(context: HttpContext): Express {
   addBatchRoute(app, context)
   addHistoryRoutes(app, context)
   addHealthRoutes(app, context)
+  addPresenceRoute(app, context)
+  addMetricsRoute(app, context)
   addPageRoutes(app)
   app.use((request: Request) => {
     throw new LiveKVError(
@@ -82,13 +90,24 @@ function createExpress(context: HttpContext): Express {
     )
   })
   app.use((error: unknown, request: Request, response: Response, _next: NextFunction) => {
-    answerError(context.log, error, request, response)
+    answerError(context, error, request, response)
   })
   return app
 }
 
-function answerError(log: Log, error: unknown, request: Request, response: Response): void {
-  const at = { method: request.method, path: request.path.slice(0, 200) }
+function answerError(
+  { log, errors }: HttpContext,
+  error: unknown,
+  request: Request,
+  response: Response,
+): void {
+  const requestId = requestIdOf(request)
+  const at = { method: request.method, path: request.path.slice(0, 200), requestId }
+  const send = (told: LiveKVError) => {
+    errors.count(told.code)
+    response.setHeader('X-Request-Id', requestId)
+    sendError(response, told)
+  }
   if (error instanceof RequestAborted) {
     log.debug(at, error.message)
     response.destroy()
@@ -96,21 +115,18 @@ function answerError(log: Log, error: unknown, request: Request, response: Respo
     log.error({ ...at, err: error }, 'an answer broke off')
     response.destroy()
   } else if (error instanceof LiveKVError) {
-    if (error.status >= 500) log.warn({ ...at, code: error.code }, error.message)
-    sendError(response, error)
+    log[error.status >= 500 ? 'warn' : 'debug']({ ...at, code: error.code }, error.message)
+    send(error)
   } else if (error instanceof URIError || (error as { status?: number }).status === 400) {
-    sendError(
-      response,
+    send(
       new LiveKVError(
         'INVALID_KEY',
         `The address ${shown(request.path)} is not percent-encoded UTF-8: encode the key with encodeURIComponent.`,
       ),
     )
   } else {
-    const requestId = randomUUID()
-    log.error({ ...at, requestId, err: error }, 'a request failed')
-    sendError(
-      response,
+    log.error({ ...at, err: error }, 'a request failed')
+    send(
       new LiveKVError('INTERNAL', `The server failed; its log has the details under ${requestId}.`, {
         requestId,
       }),

@@ -14,6 +14,8 @@ const NONE: readonly number[] = []
  */
 export class Audience {
   readonly #watchers = new Set<Watcher>()
+  /** To those that have left. */
+  #delivered = 0
   readonly #subscribers = new Map<string, Set<Watcher>>()
 
   join(connection: SocketIO['conn']): Watcher {
@@ -25,7 +27,7 @@ export class Audience {
   leave(watcher: Watcher): void {
     for (const key of [...watcher.subscriptions.keys()]) this.unsubscribe(watcher, key)
     watcher.outlet.release()
-    this.#watchers.delete(watcher)
+    if (this.#watchers.delete(watcher)) this.#delivered += watcher.delivered
   }
 
   subscribe(watcher: Watcher, key: string): Subscription {
@@ -57,11 +59,23 @@ export class Audience {
     for (const watcher of this.#watchers) watcher.take(delivery, subscribed.get(watcher) ?? NONE)
   }
 
-  stats(): { sockets: number; subscriptions: number; slow: number; owed: number } {
-    const stats = { sockets: this.#watchers.size, subscriptions: 0, slow: 0, owed: 0 }
+  /** Of the key by name. */
+  subscriptionsOf(key: string): number {
+    return this.#subscribers.get(key)?.size ?? 0
+  }
+
+  stats(): { sockets: number; subscriptions: number; slow: number; owed: number; delivered: number } {
+    const stats = {
+      sockets: this.#watchers.size,
+      subscriptions: 0,
+      slow: 0,
+      owed: 0,
+      delivered: this.#delivered,
+    }
     for (const watcher of this.#watchers) {
       stats.subscriptions += watcher.subscriptions.size
       stats.owed += watcher.owed
+      stats.delivered += watcher.delivered
       if (watcher.owed > 0) stats.slow++
     }
     return stats

@@ -30,7 +30,7 @@ export async function catchUp(hub: Hub, sources: Sources): Promise<void> {
       throw error
     }
     hub.noteHead(page.head)
-    hub.accept(page.changes)
+    hub.fill(page.changes)
     if (hub.contiguous >= page.head || hub.contiguous === from) return
   }
 }

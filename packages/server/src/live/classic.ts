@@ -11,6 +11,7 @@ import { LiveKVError } from '@livekv/protocol'
 import type { Logger } from 'pino'
 import type { Socket } from 'socket.io'
 import type { KeyValue } from '../key-value.ts'
+import type { ClientLimits } from '../limits/rate-limits.ts'
 import type { Audience } from './audience.ts'
 import { ClassicEvent } from './classic-event.ts'
 import type { Subscription } from './watcher.ts'
@@ -24,6 +25,8 @@ const RETRY_READ_MS = 1_000
 export interface ClassicOptions {
   audience: Audience
   keyValue: Pick<KeyValue, 'get'>
+  /** Of whoever opened the socket. */
+  limits: Pick<ClientLimits, 'read'>
   /** Returns the key if it is one, else throws INVALID_KEY. */
   parseKey: (key: unknown) => string
   log: Logger
@@ -31,7 +34,7 @@ export interface ClassicOptions {
 
 export function serveClassic(
   socket: Socket<ClassicClientEvents, ClassicServerEvents>,
-  { audience, keyValue, parseKey, log }: ClassicOptions,
+  { audience, keyValue, limits, parseKey, log }: ClassicOptions,
 ): void {
   const watcher = audience.join(socket.conn)
   /** One read at a time for a subscription, however often the client asks. */
@@ -45,10 +48,17 @@ export function serveClassic(
       return
     }
     try {
+      limits.read()
       subscribe(parseKey(input))
     } catch (error) {
       if (!(error instanceof LiveKVError)) throw error
-      socket.emit('subscribed', { status: 'error', error: error.message, code: error.code })
+      const { retryAfterSeconds } = error.details
+      socket.emit('subscribed', {
+        status: 'error',
+        error: error.message,
+        code: error.code,
+        ...(typeof retryAfterSeconds === 'number' && { retryAfterSeconds }),
+      })
     }
   })
 

@@ -53,6 +53,7 @@ export class Hub implements Feed {
   #pollTimer: NodeJS.Timeout | undefined
   #catchingUp: Promise<void> | undefined
   #failedBefore = false
+  readonly #counts = { gapsFilled: 0, gapChanges: 0, jumps: 0 }
   #waiters: { revision: number; done: (reached: boolean) => void }[] = []
   #closed = false
 
@@ -94,8 +95,25 @@ export class Hub implements Feed {
     return () => this.#jumpListeners.delete(listener)
   }
 
+  stats(): { gapsFilled: number; gapChanges: number; jumps: number } {
+    return { ...this.#counts }
+  }
+
   /** Takes changes from anywhere; when it returns they are in the Tail and on their way to the listeners. */
   accept(changes: readonly Change[]): void {
+    this.#accept(changes)
+  }
+
+  /** Takes changes that were missed and have been read from the log. */
+  fill(changes: readonly Change[]): void {
+    const news = this.#accept(changes)
+    if (news === 0) return
+    this.#counts.gapsFilled++
+    this.#counts.gapChanges += news
+  }
+
+  /** Returns how many were news. */
+  #accept(changes: readonly Change[]): number {
     const { tail } = this
     const news: Change[] = []
     for (const change of changes) {
@@ -103,6 +121,7 @@ export class Hub implements Feed {
       if (tail.enter(change)) news.push(change)
     }
     this.#afterEntering(news)
+    return news.length
   }
 
   /** What a read found of which nobody knows the own revision any more; see `Tail.enterAsOf`. */
@@ -144,6 +163,7 @@ export class Hub implements Feed {
 
   /** The watched keys are read as of `head` or later: what lies before it is done with. */
   jump(head: number): void {
+    this.#counts.jumps++
     this.noteHead(head)
     this.tail.jump(head)
     this.#wakeWaiters()

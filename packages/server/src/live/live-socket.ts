@@ -10,6 +10,7 @@ import type { JsonBody } from '../http/body.ts'
 import { checkKey } from '../http/key.ts'
 import { shown } from '../http/shown.ts'
 import { doneText, parseWrite, resultOrThrow } from '../http/writes.ts'
+import type { ClientLimits } from '../limits/rate-limits.ts'
 import { CursorCodec } from './cursor.ts'
 import { LiveOutbox } from './live-outbox.ts'
 import { parseUnwatch, parseWatch } from './live-requests.ts'
@@ -29,13 +30,15 @@ const EVENTS = ['watch', 'unwatch', 'put', 'delete', 'batch', 'time']
 export class LiveSocket {
   readonly #options: LiveOptions
   readonly #socket: Socket
+  readonly #limits: ClientLimits
   readonly #outbox: LiveOutbox
   readonly #watches = new Map<string, Watch>()
   #watchedKeys = 0
 
-  constructor(socket: Socket, options: LiveOptions) {
+  constructor(socket: Socket, limits: ClientLimits, options: LiveOptions) {
     this.#options = options
     this.#socket = socket
+    this.#limits = limits
     this.#outbox = new LiveOutbox(socket.conn, (watch) => this.#forget(watch))
     // Instead of listeners: the one place that gets every event, known or not, with what it came as.
     socket.use((event) => void this.#take(event))
@@ -55,7 +58,7 @@ export class LiveSocket {
   }
 
   async #take(event: readonly unknown[]): Promise<void> {
-    const { log } = this.#options
+    const { log, requests } = this.#options
     if (this.#outbox.answersLength > MAX_WAITING_ANSWERS) {
       log.warn({ socket: this.#socket.id }, 'ended a socket that asks without reading the answers')
       this.#outbox.destroy()
@@ -66,6 +69,7 @@ export class LiveSocket {
     const answer = (json: string) => {
       if (id !== undefined) this.#outbox.answer(EncodedPacket.answer(id, json))
     }
+    requests.begin()
     try {
       if (text === undefined) {
         throw new LiveKVError(
@@ -74,9 +78,12 @@ export class LiveSocket {
         )
       }
       if (event[0] === 'time') answer(`{"now":${Date.now()}}`)
+      else if (requests.isClosed) throw stopping()
       else await this.#answer(event[0], () => this.#body(event, text), answer)
     } catch (error) {
       answer(JSON.stringify(this.#told(error, event[0]).toBody()))
+    } finally {
+      requests.end()
     }
   }
 
@@ -95,10 +102,12 @@ export class LiveSocket {
     switch (name) {
       case 'put':
       case 'delete':
+        this.#limits.write(1)
         return answer(await this.#write(name, body()))
       case 'batch':
-        return answer(await runBatch(body(), this.#options))
+        return answer(await runBatch(body(), this.#options, (items) => this.#limits.write(items)))
       case 'watch':
+        this.#limits.read()
         return this.#watch(body().object, answer)
       case 'unwatch': {
         const watch = this.#watches.get(parseUnwatch(body().object))
@@ -172,7 +181,8 @@ export class LiveSocket {
 
   /** What the client is told of an error: a fault of ours only by its number in the log. */
   #told(error: unknown, event: unknown): LiveKVError {
-    const { log } = this.#options
+    const { log, errors } = this.#options
+    errors?.count(error instanceof LiveKVError ? error.code : 'INTERNAL')
     const at = { socket: this.#socket.id, event: shown(event) }
     if (error instanceof LiveKVError) {
       if (error.status >= 500) log.warn({ ...at, code: error.code }, error.message)
@@ -184,4 +194,12 @@ export class LiveSocket {
       requestId,
     })
   }
+}
+
+function stopping(): LiveKVError {
+  return new LiveKVError(
+    'SHUTTING_DOWN',
+    'This instance is stopping and takes no more requests: connect again, to another one or later.',
+    { retryAfterSeconds: 1 },
+  )
 }

@@ -3,9 +3,12 @@ import type { Logger } from 'pino'
 import type { Socket } from 'socket.io'
 import type { Config } from '../config.ts'
 import type { KeyValue } from '../key-value.ts'
+import type { ClientLimits } from '../limits/rate-limits.ts'
+import type { ErrorCounts } from '../metrics/error-counts.ts'
 import type { Store } from '../store/store.ts'
 import { StoreReads } from '../store-reads.ts'
 import type { Hub } from './hub.ts'
+import { InFlight } from './in-flight.ts'
 import { LiveSocket } from './live-socket.ts'
 import type { Watch, WatchSources } from './watch.ts'
 import type { WatchAudience } from './watch-audience.ts'
@@ -24,6 +27,7 @@ export interface LiveSocketsOptions {
   audience: WatchAudience<Watch>
   config: Config
   log: Logger
+  errors?: ErrorCounts
   /** Keys that a watch may select. */
   maxKeys?: number
 }
@@ -35,6 +39,8 @@ export interface LiveOptions {
   storeId: string
   sources: WatchSources
   log: Logger
+  requests: InFlight
+  errors: ErrorCounts | undefined
   onLeave(socket: LiveSocket): void
 }
 
@@ -44,9 +50,10 @@ export class LiveSockets {
   readonly #options: LiveOptions
   readonly #audience: WatchAudience<Watch>
   readonly #refreshing: NodeJS.Timeout
+  #delivered = 0
 
   constructor(options: LiveSocketsOptions) {
-    const { hub, store, keyValue, audience, config, log, maxKeys = SELECTION_MAX_KEYS } = options
+    const { hub, store, keyValue, audience, config, log, errors, maxKeys = SELECTION_MAX_KEYS } = options
     const reads = new StoreReads({ store, onRead: (_, head) => hub.noteHead(head) })
     this.#audience = audience
     this.#options = {
@@ -61,8 +68,13 @@ export class LiveSockets {
         maxKeys,
         timeoutMs: RESUME_TIMEOUT_MS,
         warn: (details, message) => log.warn(details, message),
+        onGiven: (count) => {
+          this.#delivered += count
+        },
       },
       log,
+      requests: new InFlight(),
+      errors,
       onLeave: (socket) => this.#sockets.delete(socket),
     }
     hub.listen((changes) => audience.deliver(changes))
@@ -74,23 +86,36 @@ export class LiveSockets {
     }, CURSOR_REFRESH_MS)
   }
 
-  serve(socket: Socket): void {
-    this.#sockets.add(new LiveSocket(socket, this.#options))
+  serve(socket: Socket, limits: ClientLimits): void {
+    this.#sockets.add(new LiveSocket(socket, limits, this.#options))
   }
 
-  stats(): { sockets: number; watches: number; slow: number; waiting: number } {
-    const stats = { sockets: this.#sockets.size, watches: this.#audience.size, slow: 0, waiting: 0 }
+  /** Watches that a change of the key would reach. */
+  watchesOf(key: string): number {
+    return this.#audience.watchesOf(key)
+  }
+
+  stats(): { sockets: number; watches: number; slow: number; waiting: number; delivered: number } {
+    const stats = {
+      sockets: this.#sockets.size,
+      watches: this.#audience.size,
+      slow: 0,
+      waiting: 0,
+      delivered: this.#delivered,
+    }
     for (const socket of this.#sockets) if (socket.isSlow) stats.slow++
     for (const watch of this.#audience) stats.waiting += watch.waiting
     return stats
   }
 
   /**
-   * Tells everybody to go elsewhere; the connections are ended by their owner. Until then changes go on to be delivered:
-   * a cursor covers whatever the Hub has seen.
+   * Tells everybody to go elsewhere, takes no more requests and answers those under way, for `timeoutMs` at most; the
+   * connections are ended by their owner. Until then changes go on to be delivered: a cursor covers whatever the Hub has
+   * seen.
    */
-  close(): void {
+  async close(timeoutMs = 0): Promise<void> {
     clearInterval(this.#refreshing)
     for (const socket of this.#sockets) socket.goingAway(GOING_AWAY_WITHIN_MS)
+    await this.#options.requests.close(timeoutMs)
   }
 }

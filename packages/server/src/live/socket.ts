@@ -4,10 +4,13 @@ import type { Logger } from 'pino'
 import { Server, type Socket } from 'socket.io'
 import { shown } from '../http/shown.ts'
 import type { KeyValue } from '../key-value.ts'
+import type { RateLimits } from '../limits/rate-limits.ts'
+import type { ClusterAdapter } from '../redis/cluster-adapter.ts'
 import { Audience } from './audience.ts'
 import { serveClassic } from './classic.ts'
 import type { Feed } from './feed.ts'
 import type { LiveSockets } from './live-sockets.ts'
+import { type ClusterEvents, Presence, type PresenceCounts } from './presence.ts'
 import { textParser } from './text-parser.ts'
 
 /**
@@ -32,8 +35,11 @@ export interface SocketOptions {
   feed: Feed
   keyValue: Pick<KeyValue, 'get'>
   /** Serves the sockets that name its protocol. */
-  live: Pick<LiveSockets, 'serve' | 'close'>
+  live: Pick<LiveSockets, 'serve' | 'close' | 'stats' | 'watchesOf'>
+  /** To the other instances; absent: there are none. */
+  cluster?: Pick<ClusterAdapter, 'adapter' | 'problem'> | undefined
   maxBodyBytes: number
+  limits: Pick<RateLimits, 'client'>
   /** Why the page (if any) that sent this request may not connect. */
   refusal: (request: IncomingMessage) => LiveKVError | undefined
   /** Returns the key if it is one, else throws INVALID_KEY. */
@@ -47,12 +53,19 @@ export interface SocketStats {
   /** Sockets that are owed something because they could not be written, and how many values together. */
   slow: number
   owed: number
+  /** Events of changes that were given to sockets. */
+  delivered: number
 }
 
 export interface Sockets {
+  presence: Presence
   stats(): SocketStats
-  /** Ends all connections, so that clients reconnect elsewhere or later; the HTTP server is left to its owner. */
-  close(): Promise<void>
+  /**
+   * Answers the requests under way, for `timeoutMs` at most, and ends all connections, so that clients reconnect
+   * elsewhere or later: those of the live protocol are told to spread it, plain ones do so by themselves. The HTTP server
+   * is left to its owner.
+   */
+  close(timeoutMs?: number): Promise<void>
 }
 
 /**
@@ -61,10 +74,11 @@ export interface Sockets {
  * that names a protocol gets that and nothing else.
  */
 export function attachSockets(server: HttpServer, options: SocketOptions): Sockets {
-  const { refusal, feed, live, log } = options
+  const { refusal, feed, live, log, cluster } = options
   const audience = new Audience()
   let closing = false
-  const io = new Server<ClassicClientEvents, ClassicServerEvents>(server, {
+  const io = new Server<ClassicClientEvents, ClassicServerEvents, ClusterEvents>(server, {
+    ...(cluster && { adapter: cluster.adapter }),
     transports: ['polling', 'websocket'],
     maxHttpBufferSize: options.maxBodyBytes + INBOUND_MARGIN_BYTES,
     pingInterval: PING_INTERVAL_MS,
@@ -90,17 +104,29 @@ export function attachSockets(server: HttpServer, options: SocketOptions): Socke
   })
   io.use((socket, next) => next(protocolError(protocolOf(socket))))
   io.on('connection', (socket) => {
-    if (protocolOf(socket) === undefined) serveClassic(socket, { ...options, audience })
-    else live.serve(socket)
+    const limits = options.limits.client(socket.request)
+    if (protocolOf(socket) === undefined) serveClassic(socket, { ...options, audience, limits })
+    else live.serve(socket, limits)
   })
+  const count = (key: string | undefined): PresenceCounts => {
+    const [classic, watching] = [audience.stats(), live.stats()]
+    return {
+      sockets: classic.sockets + watching.sockets,
+      watches:
+        key === undefined
+          ? classic.subscriptions + watching.watches
+          : audience.subscriptionsOf(key) + live.watchesOf(key),
+    }
+  }
   const stopListening = feed.listen((changes) => audience.deliver(changes))
 
   return {
+    presence: new Presence({ io, cluster, count }),
     stats: () => audience.stats(),
-    async close() {
+    async close(timeoutMs) {
       closing = true
+      await live.close(timeoutMs)
       stopListening()
-      live.close()
       // What was written last is on its way before the connections end.
       await new Promise((resolve) => setImmediate(resolve))
       const { clients } = io.engine as unknown as { clients: Record<string, EngineClient> }

@@ -30,6 +30,15 @@ export class WatchAudience<W extends Member = Member> {
     return this.#members.size
   }
 
+  /** Watches that a change of the key would reach. */
+  watchesOf(key: string): number {
+    let watches = this.#byKey.get(key)?.size ?? 0
+    for (const length of this.#lengths.keys()) {
+      if (length <= key.length) watches += this.#byPrefix.get(key.slice(0, length))?.size ?? 0
+    }
+    return watches
+  }
+
   join(watch: W): void {
     const { keys, prefix } = watch.selection
     this.#members.add(watch)

@@ -30,6 +30,8 @@ export interface WatchSources extends SnapshotSources, ResumeSources {
   audience: WatchAudience<Watch>
   maxKeys: number
   warn(details: object, message: string): void
+  /** So many entries or changes were given to the socket. */
+  onGiven?(count: number): void
 }
 
 /** The socket of a watch. */
@@ -195,6 +197,7 @@ export class Watch {
       texts.push(change.text)
       size += change.bytes + 1
     }
+    this.#sources.onGiven?.(texts.length)
     return texts
   }
 
@@ -332,6 +335,7 @@ export class Watch {
           : '],"end":false}'
       this.#frames.push(EncodedPacket.event('snapshot', start + text + end))
     }
+    this.#sources.onGiven?.(entries.length)
     this.#framedThrough = through
     // Else there is no position to tell, and another snapshot follows.
     if (isEnd && !this.#lostItsPlace) this.#phase = 'live'

@@ -36,6 +36,8 @@ export interface Delivery {
 export class Watcher {
   readonly subscriptions = new Map<string, Subscription>()
   readonly outlet: Outlet
+  /** Events of changes that were written. */
+  delivered = 0
   readonly #owed = new Map<string, { event: ClassicEvent; update: boolean }>()
 
   constructor(connection: SocketIO['conn']) {
@@ -52,6 +54,7 @@ export class Watcher {
       if (subscribed.every((at) => this.#wantsValue(delivery.events[at]))) {
         for (const at of subscribed) this.#noteSent(delivery.events[at])
         this.outlet.write(delivery.group(subscribed))
+        this.delivered += delivery.events.length + subscribed.length
         return
       }
     }
@@ -107,6 +110,8 @@ export class Watcher {
       }
       if (size >= FLUSH_MAX_BYTES) break
     }
-    if (packets.length > 0) this.outlet.write(new PacketGroup(packets))
+    if (packets.length === 0) return
+    this.outlet.write(new PacketGroup(packets))
+    this.delivered += packets.length
   }
 }

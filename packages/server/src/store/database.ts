@@ -1,8 +1,17 @@
 import type { LiveKVError } from '@livekv/protocol'
-import type pg from 'pg'
-import { parse } from 'pg-connection-string'
+import {
+  BrokenCircuitError,
+  ConsecutiveBreaker,
+  circuitBreaker,
+  ExponentialBackoff,
+  halfJitterGenerator,
+  handleAll,
+} from 'cockatiel'
+import pg from 'pg'
 import type { Logger } from 'pino'
 import { type Options, Sequelize } from 'sequelize'
+import { databaseAddress } from './database-address.ts'
+import { DatabaseClient } from './database-client.ts'
 import type { EmbeddedDatabase } from './embedded.ts'
 import { type Lane, Lanes } from './lanes.ts'
 
@@ -27,7 +36,12 @@ export interface Statement {
   text: string
 }
 
-const CONNECT_TIMEOUT_MS = 5_000
+/** Connecting, logging in and the settings of the session, and some time in the queue of the pool. */
+const ACQUIRE_TIMEOUT_MS = 6_000
+/** So many attempts to connect that failed one after the other; then none is made for a moment. */
+const FAILURES_TO_OPEN = 3
+const FIRST_REST_MS = 200
+const LONGEST_REST_MS = 2_000
 /** Above the engine's own watchdog, so that it is the engine that says what happened. */
 const EMBEDDED_ANSWER_TIMEOUT_MS = 90_000
 
@@ -42,6 +56,7 @@ const PLANNER = `set enable_seqscan = off; set enable_hashjoin = off; set enable
 const SERVER_SESSION = `set statement_timeout = '10s'; set idle_in_transaction_session_timeout = '5s';
   set tcp_user_timeout = '5s'; set tcp_keepalives_idle = 5; set tcp_keepalives_interval = 2; set tcp_keepalives_count = 3;`
 
+/** A DatabaseClient, if it leads to a server. */
 type PooledClient = pg.Client & { connection: { stream: { destroy(error?: Error): void } } }
 
 /** The part of Sequelize's connection manager that is used; its own types leave it out. */
@@ -57,6 +72,18 @@ export class Database {
   readonly #connections: ConnectionManager
   readonly #lanes: Lanes
   readonly #log: Logger
+  /** Without it everybody who reads while the server cannot be reached would wait for a connection in vain. */
+  readonly #circuit = circuitBreaker(handleAll, {
+    breaker: new ConsecutiveBreaker(FAILURES_TO_OPEN),
+    halfOpenAfter: new ExponentialBackoff({
+      initialDelay: FIRST_REST_MS,
+      maxDelay: LONGEST_REST_MS,
+      generator: halfJitterGenerator,
+    }),
+  })
+  /** All that are open, and those of them that run a statement of `run`. */
+  readonly #clients = new Set<DatabaseClient>()
+  readonly #running = new Set<PooledClient>()
   #failure: LiveKVError | undefined
 
   constructor(target: DatabaseTarget, log: Logger) {
@@ -72,7 +99,7 @@ export class Database {
       databaseVersion: '15.0.0',
       logging: false,
       define: { timestamps: false, underscored: true },
-      pool: { max: poolSize, min: 0, acquire: CONNECT_TIMEOUT_MS + 1_000, idle: 600_000, evict: 60_000 },
+      pool: { max: poolSize, min: 0, acquire: ACQUIRE_TIMEOUT_MS, idle: 600_000, evict: 60_000 },
       hooks: { afterConnect: (client: unknown) => this.#prepare(client as pg.Client) },
     }
     this.sequelize = new Sequelize(options)
@@ -102,9 +129,11 @@ export class Database {
 
   async #query<Row>(statement: Statement, values: unknown[], timeoutMs: number): Promise<Row[]> {
     const client = await this.#connect()
+    this.#running.add(client)
     const answerTimeoutMs = this.embedded ? EMBEDDED_ANSWER_TIMEOUT_MS : timeoutMs
     const timer = setTimeout(() => {
       client.connection.stream.destroy(new Error(`the database gave no answer in ${answerTimeoutMs} ms`))
+      this.#dropIdle()
     }, answerTimeoutMs)
     let inDoubt = true
     try {
@@ -116,15 +145,31 @@ export class Database {
       throw (inDoubt ? this.#failure : undefined) ?? error
     } finally {
       clearTimeout(timer)
+      this.#running.delete(client)
       this.#giveBack(client, inDoubt)
     }
   }
 
   async #connect(): Promise<PooledClient> {
+    const connect = () => this.#connections.getConnection({ type: 'write' })
     try {
-      return await this.#connections.getConnection({ type: 'write' })
+      return await (this.embedded ? connect() : this.#circuit.execute(connect))
     } catch (error) {
-      throw new NotSentError((error as Error).message, { cause: error })
+      const { lastFailure } = this.#circuit
+      const cause =
+        error instanceof BrokenCircuitError && lastFailure && 'error' in lastFailure
+          ? lastFailure.error
+          : error
+      throw new NotSentError((cause as Error).message, { cause })
+    }
+  }
+
+  /** Where one connection has died in silence the others have too: each would cost the next statement its whole time. */
+  #dropIdle(): void {
+    for (const client of this.#clients) {
+      if (client.isIdle && !this.#running.has(client as unknown as PooledClient)) {
+        client.cut('another connection gave no answer')
+      }
     }
   }
 
@@ -144,13 +189,15 @@ export class Database {
 
   async #prepare(client: pg.Client): Promise<void> {
     await client.query(PLANNER)
-    if (!this.embedded) {
-      await client.query(SERVER_SESSION)
-      await client.query(`select set_config('synchronous_commit', 'on', false)
-        where current_setting('synchronous_commit') in ('off', 'local')`)
-      await client.query(`select set_config('transaction_timeout', '15s', false)
-        where current_setting('server_version_num')::integer >= 170000`)
-    }
+    if (!(client instanceof DatabaseClient)) return
+    await client.query(SERVER_SESSION)
+    await client.query(`select set_config('synchronous_commit', 'on', false)
+      where current_setting('synchronous_commit') in ('off', 'local')`)
+    await client.query(`select set_config('transaction_timeout', '15s', false)
+      where current_setting('server_version_num')::integer >= 170000`)
+    client.becomeReady()
+    this.#clients.add(client)
+    client.once('end', () => this.#clients.delete(client))
   }
 }
 
@@ -162,19 +209,15 @@ function connectionOptions(target: DatabaseTarget) {
       dialectOptions: { stream: () => target.embedded.connect() },
     }
   }
-  const { host, port, user, password, database, ssl } = parse(target.url)
+  const { host, port, user, password, database, ssl } = databaseAddress(target.url)
   return {
-    host: host ?? 'localhost',
-    port: Number(port ?? 5432),
-    username: user ?? 'postgres',
+    host,
+    port,
+    username: user,
     ...(password === undefined ? {} : { password }),
-    database: database ?? user ?? 'postgres',
-    dialectOptions: {
-      application_name: 'livekv',
-      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-      keepAlive: true,
-      ...(ssl ? { ssl } : {}),
-    },
+    database,
+    dialectModule: Object.create(pg, { Client: { value: DatabaseClient } }) as object,
+    dialectOptions: { application_name: 'livekv', keepAlive: true, ssl },
   }
 }
 

@@ -1,5 +1,6 @@
 import { QueryTypes, type Sequelize, type Transaction } from 'sequelize'
 import { Umzug, type UmzugStorage } from 'umzug'
+import { StartError } from '../start-error.ts'
 import { log } from './migrations/0001-log.ts'
 import { commit } from './migrations/0002-commit.ts'
 import { republishing } from './migrations/0003-republishing.ts'
@@ -26,7 +27,7 @@ export async function migrate(sequelize: Sequelize): Promise<void> {
     })
     const unknown = (await umzug.executed()).filter(({ name }) => !(name in MIGRATIONS))
     if (unknown.length > 0) {
-      throw new Error(
+      throw new StartError(
         `The database was made by a later version of LiveKV (it has ${unknown.map(({ name }) => name).join(', ')}). Start that version, or use another database.`,
       )
     }

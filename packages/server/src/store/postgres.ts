@@ -3,9 +3,11 @@ import { LiveKVError } from '@livekv/protocol'
 import type { Logger } from 'pino'
 import { Op } from 'sequelize'
 import type { PublishedMark } from '../bus/published-mark.ts'
+import { StartError } from '../start-error.ts'
 import { readCandles } from './candles.ts'
 import { createDatabaseIfMissing } from './create-database.ts'
-import { Database, type DatabaseTarget, NotSentError, sqlStateOf } from './database.ts'
+import { Database, type DatabaseTarget } from './database.ts'
+import { databaseAddress } from './database-address.ts'
 import { readChangesSince, readHistory } from './history.ts'
 import { migrate } from './migrate.ts'
 import { defineModels, type Models } from './models.ts'
@@ -50,7 +52,8 @@ export class PostgresStore implements Store {
   readonly #maintenance: Promise<void>
 
   static async open(options: PostgresStoreOptions): Promise<PostgresStore> {
-    if ('url' in options.database) await createDatabaseIfMissing(options.database.url, options.log)
+    if ('url' in options.database)
+      await createDatabaseIfMissing(databaseAddress(options.database.url), options.log)
     const database = new Database(options.database, options.log)
     try {
       await checkServer(database)
@@ -202,19 +205,15 @@ export class PostgresStore implements Store {
 }
 
 async function checkServer(database: Database): Promise<void> {
-  const [row] = await database
-    .run<{ version: number; fsync: string }>('read', SERVER, [])
-    .catch((error: unknown) => {
-      throw startError(error)
-    })
+  const [row] = await database.run<{ version: number; fsync: string }>('read', SERVER, [])
   if (row === undefined) return
   if (row.version < SERVER_VERSION_MIN) {
-    throw new Error(
+    throw new StartError(
       `The PostgreSQL server is version ${Math.floor(row.version / 10_000)}; LiveKV needs 15 or later.`,
     )
   }
   if (!database.embedded && row.fsync === 'off') {
-    throw new Error(
+    throw new StartError(
       'The PostgreSQL server runs with fsync=off, so a power cut would lose writes that were acknowledged. Set fsync=on in postgresql.conf and restart it.',
     )
   }
@@ -241,15 +240,4 @@ async function readInfo(database: Database): Promise<StoreInfo> {
     storeId: `${id}.${timeline}`,
     description: database.embedded?.description ?? `PostgreSQL ${version.split(' ')[0]}`,
   }
-}
-
-function startError(error: unknown): unknown {
-  const cause = error instanceof NotSentError ? error.cause : error
-  const state = sqlStateOf((cause as { original?: unknown })?.original ?? cause)
-  if (state === '28P01' || state === '28000') {
-    return new Error(
-      `The database refuses the user or password: ${(cause as Error).message}. Check DATABASE_URL or DB_USER and DB_PASSWORD.`,
-    )
-  }
-  return error
 }

@@ -128,10 +128,12 @@ export class ServiceProcess {
     const log = openSync(this.#logFile, 'a')
     const stdio: ['ignore', number, number] = ['ignore', log, log]
     try {
-      if (process.platform !== 'linux') return spawn(program, args, { cwd: folder, env, stdio, ...owner })
+      // A process group of its own: Ctrl-C in a terminal ends whoever started it, who ends this in order.
+      const options = { cwd: folder, env, stdio, detached: true }
+      if (process.platform !== 'linux') return spawn(program, args, { ...options, ...owner })
       const user = owner ? [`--reuid=${owner.uid}`, `--regid=${owner.gid}`, '--clear-groups'] : []
       const command = [...user, `--pdeathsig=${deathSignal}`, program, ...args]
-      return spawn('setpriv', command, { cwd: folder, env, stdio })
+      return spawn('setpriv', command, options)
     } finally {
       closeSync(log)
     }

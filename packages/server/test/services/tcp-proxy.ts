@@ -18,6 +18,7 @@ export class TcpProxy {
   #target: { host: string; port: number }
   #listener: Server
   readonly #links = new Set<Link>()
+  readonly #abandoned = new Set<Link>()
   readonly #stalled = new Set<Direction>()
   readonly #state: LinkState = { delayMs: 0, bytesPerSecond: Number.POSITIVE_INFINITY, webSockets: true }
   #blackHoled = false
@@ -95,6 +96,15 @@ export class TcpProxy {
     this.#update()
   }
 
+  /** The connections that are open are dead for good, and nobody is told, as behind a router that has forgotten them. */
+  abandon(): void {
+    for (const link of this.#links) {
+      link.hold(new Set(DIRECTIONS), true)
+      this.#abandoned.add(link)
+    }
+    this.#links.clear()
+  }
+
   /** Requests for a WebSocket are reset, whatever happens later, as by a proxy that does not know them. */
   refuseWebSockets(): void {
     this.#state.webSockets = false
@@ -110,6 +120,7 @@ export class TcpProxy {
   }
 
   async close(): Promise<void> {
+    for (const link of this.#abandoned) link.reset()
     await this.refuse()
   }
 

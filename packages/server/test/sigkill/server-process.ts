@@ -57,6 +57,16 @@ export class ServerProcess {
     await ended
   }
 
+  /** SIGTERM; resolves with the exit code, null if a signal ended it. */
+  async terminate(): Promise<number | null> {
+    const server = this.#process
+    if (!server) throw new Error('the server was not started')
+    const ended = once(server, 'exit')
+    server.kill('SIGTERM')
+    const [code] = await ended
+    return code as number | null
+  }
+
   get output(): string {
     return this.#output
   }

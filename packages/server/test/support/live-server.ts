@@ -6,6 +6,8 @@ import { MemoryCache } from '../../src/cache/memory.ts'
 import { loadConfig } from '../../src/config.ts'
 import { checkKey } from '../../src/http/key.ts'
 import { KeyValue } from '../../src/key-value.ts'
+import { MemoryCounter } from '../../src/limits/memory.ts'
+import { RateLimits } from '../../src/limits/rate-limits.ts'
 import { Hub } from '../../src/live/hub.ts'
 import { LiveSockets } from '../../src/live/live-sockets.ts'
 import { RecentKeys } from '../../src/live/recent-keys.ts'
@@ -57,6 +59,7 @@ export async function startLiveServer(
   const sockets = attachSockets(server, {
     feed: hub,
     keyValue,
+    limits: new RateLimits({ config, counter: () => new MemoryCounter({ windowSeconds: 10 }), log }),
     live,
     maxBodyBytes: config.maxBodyBytes,
     refusal: () => undefined,

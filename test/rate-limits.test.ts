@@ -1,0 +1,72 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { createApp, loadConfig } from '@livekv/server'
+import pino from 'pino'
+import { afterEach, expect, test } from 'vitest'
+import { startFeed } from '../demo/feed.ts'
+import { startCli } from '../packages/cli/test/support/run-cli.ts'
+
+/** The default limits stop what has gone wild, and nothing that the project itself does. */
+
+const RESULTS = fileURLToPath(new URL('../bench/results.md', import.meta.url))
+const ends: (() => Promise<unknown>)[] = []
+afterEach(async () => {
+  for (const end of ends.splice(0).reverse()) await end()
+})
+
+/** A server whose log tells of every client that met a limit. */
+async function start(environment: Record<string, string> = {}) {
+  const directory = await mkdtemp(join(tmpdir(), 'livekv-limits-'))
+  ends.push(() => rm(directory, { recursive: true, force: true }))
+  const lines: string[] = []
+  const log = pino({ level: 'warn' }, { write: (line: string) => void lines.push(line) })
+  const { config } = loadConfig({ PORT: '0', DATA_DIR: join(directory, 'data'), ...environment })
+  const app = await createApp(config, log)
+  ends.push(() => app.close())
+  return {
+    url: app.url,
+    directory,
+    reached: () => lines.filter((line) => /RATE_LIMIT_(READS|WRITES) reached/.test(line)).length,
+  }
+}
+
+async function importRows(url: string, directory: string, rows: number) {
+  const path = join(directory, 'rows.ndjson')
+  await writeFile(
+    path,
+    Array.from({ length: rows }, (_, n) => `{"key":"k${n % 100}","value":${n}}\n`).join(''),
+  )
+  return startCli(['import', path, '--json'], { url }).ended
+}
+
+test('the demo and an import meet no limit', async () => {
+  const { url, directory, reached } = await start()
+  const feed = await startFeed(url)
+  ends.push(() => feed.done)
+  const { code, stdout } = await importRows(url, directory, 20_000)
+  expect([code, JSON.parse(stdout).applied]).toEqual([0, 20_000])
+  feed.stop()
+  // Rejects at the first answer that is not 200.
+  await feed.done
+  expect(reached()).toBe(0)
+})
+
+test('they would be seen to meet one', async () => {
+  const { url, directory, reached } = await start({ RATE_LIMIT_WRITES: '1000', RATE_LIMIT_WINDOW: '1s' })
+  expect((await importRows(url, directory, 3_000)).code).toBe(0)
+  expect(reached()).toBeGreaterThan(0)
+})
+
+test('the benchmarks’ rates, from one address, leave room below the limits', async () => {
+  const { config } = loadConfig({})
+  const table = await readFile(RESULTS, 'utf8')
+  const rates = [...table.matchAll(/([\d.]+)k(?: rows)?\/s/g)].map(
+    ([, thousands]) => Number(thousands) * 1_000,
+  )
+  expect(rates.length).toBeGreaterThan(10)
+  const most = Math.max(...rates) * config.rateLimitWindowSeconds
+  expect(most).toBeGreaterThan(500_000)
+  for (const limit of [config.rateLimitWrites, config.rateLimitReads]) expect(most).toBeLessThan(limit * 0.6)
+})
