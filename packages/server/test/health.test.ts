@@ -31,11 +31,6 @@ async function serve(state: { contiguous: number; degraded?: DegradedPart[] }) {
     config: loadConfig({}).config,
     store: storeOf(oracle),
     instance: 'one',
-    presence: async () => ({
-      instance: { sockets: 0, watches: 0 },
-      cluster: { instances: 1, sockets: 0, watches: 0 },
-      complete: true,
-    }),
     health: () => ({ problem: null, contiguous: state.contiguous, degraded: state.degraded ?? [] }),
     reach: (revision, timeoutMs) => reach(hub, revision, () => false, Math.min(timeoutMs, 20)),
   })

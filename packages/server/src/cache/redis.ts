@@ -14,10 +14,12 @@ export interface RedisCacheOptions {
 }
 
 export interface RedisCacheStats extends RedisConnectionStats {
-  /** Those of the memory that stands in are `standIns` as well. */
+  /** Found in Redis. */
   hits: number
-  misses: number
+  /** Found in memory while Redis was away. */
   standIns: number
+  /** Found in neither, whichever was asked. */
+  misses: number
   /** Items that were not what this cache writes: damaged, or somebody else's. */
   corrupt: number
   /** Items that were not put because Redis was away, failed or too slow, or that are too large. */
@@ -58,7 +60,7 @@ export class RedisCache implements Cache {
   readonly #waiting = new Map<string, CachedItem>()
   #waitingCharacters = 0
   #putting: Promise<void> | undefined
-  readonly #counts = { hits: 0, misses: 0, standIns: 0, corrupt: 0, lost: 0 }
+  readonly #counts = { hits: 0, standIns: 0, misses: 0, corrupt: 0, lost: 0 }
 
   constructor({ redis, storeId, ttlSeconds, maxBytes }: RedisCacheOptions) {
     this.#redis = redis
@@ -151,7 +153,6 @@ export class RedisCache implements Cache {
 
   #fromStandIn(keys: readonly string[]): Map<string, CachedItem> {
     const found = this.#standIn.get(keys)
-    this.#counts.hits += found.size
     this.#counts.standIns += found.size
     this.#counts.misses += keys.length - found.size
     return found
