@@ -32,6 +32,11 @@ async function serve(state: { contiguous: number; degraded?: DegradedPart[] }) {
     store: storeOf(oracle),
     instance: 'one',
     health: () => ({ problem: null, contiguous: state.contiguous, degraded: state.degraded ?? [] }),
+    presence: async () => ({
+      instance: { sockets: 0, watches: 0 },
+      cluster: { instances: 1, sockets: 0, watches: 0 },
+      complete: true,
+    }),
     reach: (revision, timeoutMs) => reach(hub, revision, () => false, Math.min(timeoutMs, 20)),
   })
   const server = createServer(app).listen(0, '127.0.0.1')
