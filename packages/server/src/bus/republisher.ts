@@ -33,8 +33,9 @@ const CLOSE_TIMEOUT_MS = 2_000
  *   each tick   claim the lease; what is on the bus up to where? -> move the mark
  *               holder: of what is older than 2 s and not on the bus -> read it from the log, publish it again
  *
- * Only what this instance's own consumer has read from the topic counts as being there: own
- * commits, gap fills and sends do not. An instance whose bus does not work lets the lease go to one whose bus does.
+ * Rules: sent-again, seen-is-consumed. Only what this instance's own consumer has read from the topic counts as being
+ * there: own commits, gap fills and sends do not. An instance whose bus does not work lets the lease go to one whose
+ * bus does.
  */
 export class Republisher {
   readonly #options: Required<RepublisherOptions>
@@ -98,7 +99,7 @@ export class Republisher {
     }
     const { topicId, seen } = reading
     if (this.#topicId !== topicId) this.#begin(topicId)
-    // What is read of this topic counts only on top of a mark that is of this topic.
+    // Rule: mark-of-topic. What is read of this topic counts only on top of a mark that is of this topic.
     const through = this.#told?.topicId === topicId ? seen.through(this.#told.publishedThrough) : 0
     const told = await mark.claim({ holder: instance, ttlMs: leaseMs, topicId, through })
     this.#told = told
