@@ -77,3 +77,18 @@ test('the image starts the server with the flags of npm start', () => {
   const command = /^CMD (.*)$/m.exec(read('Dockerfile'))
   expect(JSON.parse(command![1]!)).toEqual(['node', ...serverFlags, 'packages/server/src/main.ts'])
 })
+
+test('the dashboard shows metrics that exist', () => {
+  const { panels } = JSON.parse(read('deploy/grafana/livekv.json')) as {
+    panels: { title: string; targets?: { expr: string }[] }[]
+  }
+  const documented = read('docs/metrics.md')
+  const used = panels.flatMap(({ title, targets = [] }) =>
+    targets.flatMap(({ expr }) => expr.match(/\blivekv_\w+/g)?.map((metric) => ({ title, metric })) ?? []),
+  )
+  expect(used.length).toBeGreaterThan(20)
+  for (const { title, metric } of used) {
+    const name = metric.replace(/_(bucket|sum|count)$/, '')
+    expect(documented, `${metric} of "${title}"`).toMatch(new RegExp(`^\\| \`${name}[\`{]`, 'm'))
+  }
+})

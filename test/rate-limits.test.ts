@@ -54,9 +54,15 @@ test('the demo and an import meet no limit', async () => {
 })
 
 test('they would be seen to meet one', async () => {
-  const { url, directory, reached } = await start({ RATE_LIMIT_WRITES: '1000', RATE_LIMIT_WINDOW: '1s' })
-  expect((await importRows(url, directory, 3_000)).code).toBe(0)
-  expect(reached()).toBeGreaterThan(0)
+  const { url, reached } = await start({ RATE_LIMIT_WRITES: '1', RATE_LIMIT_WINDOW: '1h' })
+  const feed = startFeed(url)
+  await expect(feed).rejects.toThrow('RATE_LIMIT_WRITES')
+  for (const status of [200, 429]) {
+    const headers = { 'content-type': 'application/json' }
+    const answer = await fetch(`${url}/add`, { method: 'POST', headers, body: '{"key":"a","value":1}' })
+    expect(answer.status).toBe(status)
+  }
+  expect(reached()).toBe(1)
 })
 
 test('the benchmarks’ rates, from one address, leave room below the limits', async () => {

@@ -193,7 +193,8 @@ export const SECTIONS: readonly Section[] = [
         name: 'CACHE_MAX_BYTES',
         kind: count(0, 64 * MAX_BYTES),
         default: '67108864',
-        description: 'Memory the cache of values may take.',
+        description:
+          'Memory the cache of values may take; with Redis, what stands in for it while it is away.',
       },
       {
         name: 'TAIL_MAX_ENTRIES',
@@ -212,7 +213,7 @@ export const SECTIONS: readonly Section[] = [
         name: 'REDIS_URL',
         kind: { type: 'url', schemes: ['redis:', 'rediss:'] },
         description:
-          'Redis to use: `redis://user:password@host:6379/0`, or `rediss://` for TLS. Not together with `REDIS_HOST`.',
+          'Redis to use: `redis://user:password@host:6379/0`, or `rediss://` for TLS (a certificate of your own authority: `NODE_EXTRA_CA_CERTS=file`). Not together with `REDIS_HOST`.',
       },
       {
         name: 'REDIS_HOST',

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events'
 import { expect, test } from 'vitest'
 import { Backlog } from '../src/bus/backlog.ts'
 import type { Change } from '../src/store/store.ts'
@@ -54,4 +55,16 @@ test('wakes whoever waits', async () => {
   const aborted = backlog.whenFilled(stop.signal)
   stop.abort()
   await aborted
+})
+
+test('waiting again and again leaves nothing at the signal', async () => {
+  const backlog = new Backlog(4_000)
+  const { signal } = new AbortController()
+  for (let n = 0; n < 20; n++) {
+    const filled = backlog.whenFilled(signal)
+    backlog.add(changes(n, n))
+    await filled
+    backlog.take(1_000_000)
+  }
+  expect(getEventListeners(signal, 'abort')).toHaveLength(0)
 })

@@ -21,4 +21,4 @@ test('SIGTERM under load, PostgreSQL: what is under way is answered, what was ac
     await rm(folder, { recursive: true, force: true, maxRetries: 5 })
   }
   expect.hasAssertions()
-})
+}, 600_000)

@@ -34,7 +34,7 @@ async function serve(state: { contiguous: number; degraded?: DegradedPart[] }) {
     health: () => ({ problem: null, contiguous: state.contiguous, degraded: state.degraded ?? [] }),
     presence: async () => ({
       instance: { sockets: 0, watches: 0 },
-      cluster: { sockets: 0, watches: 0, instances: 1 },
+      cluster: { instances: 1, sockets: 0, watches: 0 },
       complete: true,
     }),
     reach: (revision, timeoutMs) => reach(hub, revision, () => false, Math.min(timeoutMs, 20)),

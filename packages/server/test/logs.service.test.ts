@@ -84,7 +84,7 @@ test('no failure to start shows a secret', async () => {
     expectNoSecret(output())
     expect(output()).not.toContain('    at ')
   }
-})
+}, 600_000)
 
 test('neither values nor secrets get into the log, whatever fails; one line per event, with the request’s id', async () => {
   const server = await startPostgres()
@@ -101,6 +101,19 @@ test('neither values nor secrets get into the log, whatever fails; one line per 
     const [, url] = await printed(/listening on (http:[^ ]+)/)
     const send = (path: string, body: string, headers: Record<string, string> = {}, method = 'POST') =>
       fetch(`${url}${path}`, { method, body, headers: { 'content-type': 'application/json', ...headers } })
+    const ready = await fetch(`${url}/readyz`)
+    const told = await ready.text()
+    expect([ready.status, JSON.parse(told)]).toEqual([
+      200,
+      {
+        status: 'degraded',
+        degraded: [
+          { part: 'cache', problem: expect.any(String) },
+          { part: 'bus', problem: expect.any(String) },
+        ],
+      },
+    ])
+    expectNoSecret(told)
     const value = JSON.stringify(VALUE)
     expect((await send('/add', `{"key":"a","value":${value}}`)).status).toBe(200)
     const malformed = await send('/add', `{"key":"a","value":${value}`, { 'x-request-id': 'from-a.proxy:1' })
@@ -118,6 +131,11 @@ test('neither values nor secrets get into the log, whatever fails; one line per 
     await new Promise<void>((resolve) => socket.once('connect', resolve))
     await socket.emitWithAck('put', { key: 'e', value: VALUE, ifRevision: 5 })
     await socket.emitWithAck('put', { key: 'e', value: VALUE, [VALUE]: 1 })
+
+    const metrics = await (await fetch(`${url}/metrics`)).text()
+    expectNoSecret(metrics)
+    expect(metrics).toMatch(/^livekv_degraded\{part="bus"\} 1$/m)
+    expect(metrics).toMatch(/^livekv_bus_backlog [1-9]/m)
 
     // The database goes while something is written, and comes back.
     const unanswered = Array.from({ length: 20 }, (_, n) =>
@@ -139,4 +157,4 @@ test('neither values nor secrets get into the log, whatever fails; one line per 
     child.kill('SIGKILL')
     await server.stop()
   }
-})
+}, 600_000)

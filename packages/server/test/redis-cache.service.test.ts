@@ -51,13 +51,13 @@ describe('on Redis', () => {
     const { cache, redis: connection } = await redis.open({ storeId: 'ttl', ttlSeconds: 100 })
     cache.set([present('a', '1', 1)])
     await expect.poll(() => held(cache, 'a')).not.toEqual({})
-    const livesMs = () => connection.call((client) => client.pTTL('livekv:ttl:a'))
+    const livesMs = () => connection.call((client) => client.pTTL('livekv:ttl:entry:a'))
     expect(await livesMs()).toBeGreaterThan(0)
     expect(await livesMs()).toBeLessThanOrEqual(100_000)
-    await connection.call((client) => client.expire('livekv:ttl:a', 10))
+    await connection.call((client) => client.expire('livekv:ttl:entry:a', 10))
     cache.set([present('a', '1', 2)])
     await expect.poll(livesMs).toBeGreaterThan(10_000)
-    await connection.call((client) => client.pExpire('livekv:ttl:a', 1))
+    await connection.call((client) => client.pExpire('livekv:ttl:entry:a', 1))
     await expect.poll(() => held(cache, 'a')).toEqual({})
   })
 
@@ -67,7 +67,7 @@ describe('on Redis', () => {
     cache.set([...keys.map((key) => present(key, '"a value"', 9)), absent('origin', 1, 1)])
     await expect.poll(async () => Object.keys(await held(cache, ...keys)).length).toBe(keys.length)
     await connection.call(async (client) => {
-      const name = (key: string) => `livekv:odd:${key}`
+      const name = (key: string) => `livekv:odd:entry:${key}`
       const text = (await client.get(name('cut')))!
       await client.set(name('cut'), text.slice(0, -1))
       await client.set(name('changed'), (await client.get(name('changed')))!.replace('value', 'vaLue'))

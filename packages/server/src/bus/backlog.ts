@@ -71,9 +71,11 @@ export class Backlog {
   async whenFilled(signal: AbortSignal): Promise<void> {
     if (this.size > 0 || signal.aborted) return
     const { promise, resolve } = Promise.withResolvers<void>()
-    this.#wake = resolve
-    signal.addEventListener('abort', () => resolve(), { once: true })
+    const wake = () => resolve()
+    this.#wake = wake
+    signal.addEventListener('abort', wake)
     await promise
+    signal.removeEventListener('abort', wake)
     this.#wake = undefined
   }
 

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net'
 import type { Base } from '@platformatic/kafka'
 import type { KafkaConfig } from '../config.ts'
+import { within } from './within.ts'
 
 const CONNECT_TIMEOUT_MS = 3_000
 /** Above the 3 s that brokers by default keep the first member of a group waiting for others. */
@@ -42,18 +43,6 @@ export async function closeClient(
   await within(CLOSE_TIMEOUT_MS, 'closing', client.close()).catch(() => {})
   for (const pool of pools) void pool.close().catch(() => {})
   for (const connection of connections) connection.socket?.destroy()
-}
-
-/** Rejects when it takes longer; what comes of it then is nobody's concern. */
-export async function within<T>(timeoutMs: number, what: string, work: Promise<T>): Promise<T> {
-  work.catch(() => {})
-  const { promise, reject } = Promise.withResolvers<never>()
-  const timer = setTimeout(() => reject(new Error(`${what} took longer than ${timeoutMs} ms`)), timeoutMs)
-  try {
-    return await Promise.race([work, promise])
-  } finally {
-    clearTimeout(timer)
-  }
 }
 
 /** The library's own parser does not know IPv6 addresses. */

@@ -12,9 +12,10 @@ import {
 import { ConstantBackoff, handleWhen, retry } from 'cockatiel'
 import type { KafkaConfig } from '../config.ts'
 import type { ChangeRecord } from './change-record.ts'
-import { clientOptions, closeClient, guard, within } from './kafka-client.ts'
+import { clientOptions, closeClient, guard } from './kafka-client.ts'
 import { findTopic, openTopic, type Topic, topicDifference } from './kafka-topic.ts'
 import type { ReadPositions } from './read-positions.ts'
+import { within } from './within.ts'
 
 export type ReadRecord = Message<Buffer, Buffer, Buffer, Buffer>
 
@@ -30,6 +31,9 @@ export interface KafkaLinkOptions {
   signal: AbortSignal
 }
 
+/** Of everything that opening asks of the broker, each with a timeout of its own. */
+const OPEN_TIMEOUT_MS = 30_000
+const SEND_TIMEOUT_MS = 20_000
 const FETCH_WAIT_MS = 50
 const SESSION_TIMEOUT_MS = 30_000
 const CHECK_EVERY_MS = 1_000
@@ -71,6 +75,8 @@ export class KafkaLink {
   #checkTimer: NodeJS.Timeout | undefined
   #isOver = false
   readonly #end: (reason: Error) => void
+  /** Of the send under way; there is one at a time. */
+  #onEnd: ((reason: Error) => void) | undefined
 
   /** Rejects when something of it cannot be had, with nothing left behind. */
   static async open(options: KafkaLinkOptions): Promise<KafkaLink> {
@@ -80,7 +86,7 @@ export class KafkaLink {
     const abort = () => aborted.reject(new Error('closing'))
     signal.addEventListener('abort', abort, { once: true })
     try {
-      await Promise.race([link.#open(), aborted.promise])
+      await Promise.race([within(OPEN_TIMEOUT_MS, 'connecting', link.#open()), aborted.promise])
       return link
     } catch (error) {
       await link.close()
@@ -121,12 +127,14 @@ export class KafkaLink {
     if (this.#isOver) return
     this.#isOver = true
     this.#end(reason)
+    this.#onEnd?.(reason)
   }
 
-  /** Resolves when all of them are acknowledged by all replicas in step. */
+  /** Resolves when all of them are acknowledged by all replicas in step; rejects at the latest when the link ends. */
   async send(records: readonly ChangeRecord[]): Promise<void> {
     const { topic } = this.#options.config
-    await this.#producer.send({ messages: records.map((record) => ({ topic, ...record })) })
+    const messages = records.map((record) => ({ topic, ...record }))
+    await this.#whileUp('sending', this.#producer.send({ messages }))
   }
 
   /** After a refusal: the old one's sequence numbers count what was refused beside it, or do not. */
@@ -134,7 +142,7 @@ export class KafkaLink {
     const old = this.#producer
     this.#producer = this.#newProducer()
     await closeClient(old)
-    await this.#producer.initIdempotentProducer({})
+    await this.#whileUp('a new producer', this.#producer.initIdempotentProducer({}))
   }
 
   /** `forget`: the group is removed from the broker as well. Never rejects. */
@@ -237,6 +245,16 @@ export class KafkaLink {
     if (topic.id !== this.#topic?.id) throw new Error(`the topic "${name}" was made anew`)
     if (topic.partitions !== this.#topic.partitions) {
       throw new Error(`the topic "${name}" has ${topic.partitions} partitions now`)
+    }
+  }
+
+  async #whileUp(what: string, work: Promise<unknown>): Promise<void> {
+    const ended = Promise.withResolvers<never>()
+    this.#onEnd = ended.reject
+    try {
+      await Promise.race([within(SEND_TIMEOUT_MS, what, work), ended.promise])
+    } finally {
+      this.#onEnd = undefined
     }
   }
 

@@ -169,7 +169,7 @@ export class KafkaBus implements Bus {
     }
   }
 
-  /** It is known where reading begins. */
+  /** It is known where reading begins. Rule: seen-of-topic. */
   #begin(): void {
     const topicId = this.#positions.topicId!
     if (this.#reading?.topicId !== topicId) this.#reading = { topicId, seen: new RevisionRanges() }
@@ -214,7 +214,7 @@ export class KafkaBus implements Bus {
     }
   }
 
-  /** It stays in the log, where everyone finds it; sending it again would be refused again. */
+  /** Rule: refused-is-seen. It stays in the log, where everyone finds it; sent again it would be refused again. */
   #refused({ key, revision, json }: Change): void {
     this.#counts.refused++
     this.#reading?.seen.add(revision)

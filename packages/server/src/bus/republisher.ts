@@ -5,6 +5,7 @@ import type { Change, Store } from '../store/store.ts'
 import type { KafkaBus } from './kafka.ts'
 import type { MarkState, PublishedMark } from './published-mark.ts'
 import type { RevisionRanges } from './revision-ranges.ts'
+import { within } from './within.ts'
 
 export interface RepublisherOptions {
   bus: Pick<KafkaBus, 'problem' | 'reading' | 'republish' | 'stats'>
@@ -24,6 +25,7 @@ const PAGE = 1_000
 /** More is not put into the bus's backlog at a time: own writes must find room in it. */
 const MAX_BACKLOG_BYTES = 4 * 1024 * 1024
 const WAIT_FOR_ROOM_MS = 20
+const CLOSE_TIMEOUT_MS = 2_000
 
 /**
  * Sees to it that the topic gets every change at least once, whatever was lost between a commit and the bus.
@@ -31,8 +33,9 @@ const WAIT_FOR_ROOM_MS = 20
  *   each tick   claim the lease; what is on the bus up to where? -> move the mark
  *               holder: of what is older than 2 s and not on the bus -> read it from the log, publish it again
  *
- * Only what this instance's own consumer has read from the topic counts as being there (Rule: seen-is-consumed): own
- * commits, gap fills and sends do not. An instance whose bus does not work lets the lease go to one whose bus does.
+ * Rules: sent-again, seen-is-consumed. Only what this instance's own consumer has read from the topic counts as being
+ * there: own commits, gap fills and sends do not. An instance whose bus does not work lets the lease go to one whose
+ * bus does.
  */
 export class Republisher {
   readonly #options: Required<RepublisherOptions>
@@ -61,10 +64,14 @@ export class Republisher {
   }
 
   async close(): Promise<void> {
+    const { mark, instance } = this.#options
     this.#stop.abort()
-    await this.#running
-    if (!this.#told?.isHeld) return
-    await this.#options.mark.release(this.#options.instance).catch(() => {})
+    const release = async () => {
+      await this.#running
+      if (this.#told?.isHeld) await mark.release(instance)
+    }
+    // Without it the lease runs out by itself.
+    await within(CLOSE_TIMEOUT_MS, 'giving the lease back', release()).catch(() => {})
   }
 
   async #run(): Promise<void> {
@@ -92,7 +99,7 @@ export class Republisher {
     }
     const { topicId, seen } = reading
     if (this.#topicId !== topicId) this.#begin(topicId)
-    // What is read of this topic counts only on top of a mark that is of this topic.
+    // Rule: mark-of-topic. What is read of this topic counts only on top of a mark that is of this topic.
     const through = this.#told?.topicId === topicId ? seen.through(this.#told.publishedThrough) : 0
     const told = await mark.claim({ holder: instance, ttlMs: leaseMs, topicId, through })
     this.#told = told

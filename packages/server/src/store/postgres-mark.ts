@@ -3,12 +3,13 @@ import type { Database } from './database.ts'
 import { HEAD } from './rows.ts'
 
 /**
- * When the topic is another one, the mark falls back by this much: a broker that has not heard of the deletion yet
- * takes and gives records a while longer, and then they are gone.
+ * Rule: mark-falls-back. When the topic is another one, the mark falls back by this much: a broker that has not heard
+ * of the deletion yet takes and gives records a while longer, and then they are gone.
  */
 const FALL_BACK_MS = 10_000
 const FALL_BACK_MAX_CHANGES = 100_000
 
+/** Rules: mark-never-falls, mark-of-topic. What is claimed of another topic than the mark's raises nothing. */
 const CLAIM = {
   name: 'livekv-claim-mark',
   text: `with claimed as (

@@ -3,11 +3,12 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { FENCE_RULES } from './fence.rules.ts'
 import { READ_RULES } from './reads.rules.ts'
+import { REPUBLISH_RULES } from './republish.rules.ts'
 import { WATCH_RULES } from './watch.rules.ts'
 
 const SOURCES = ['../../src', '../../../client/src'].map((folder) => join(import.meta.dirname, folder))
 const README = join(import.meta.dirname, 'README.md')
-const rules = Object.entries({ ...READ_RULES, ...FENCE_RULES, ...WATCH_RULES })
+const rules = Object.entries({ ...READ_RULES, ...FENCE_RULES, ...WATCH_RULES, ...REPUBLISH_RULES })
 
 /** Names behind `Rule:` or `Rules:` in the comments of the source. */
 function namedInSource(): Set<string> {

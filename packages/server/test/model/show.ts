@@ -3,6 +3,7 @@
  *   node packages/server/test/model/show.ts [rule …]
  */
 import { describeExploration, explore } from './explorer.ts'
+import { republishOmissions } from './republish.scenarios.ts'
 import { fenceOmissions, readsOmissions } from './scenarios.ts'
 import { watchOmissions } from './watch.scenarios.ts'
 
@@ -11,6 +12,7 @@ for (const { rule, sentence, breaks, model } of [
   ...readsOmissions(),
   ...watchOmissions(),
   ...fenceOmissions(),
+  ...republishOmissions(),
 ]) {
   if (wanted.length > 0 && !wanted.includes(rule)) continue
   console.log(`${describeExploration(`without ${rule} (${sentence})`, explore(model, { until: breaks }))}\n`)
