@@ -221,12 +221,15 @@ function countsOf({ counts }: FaultInjector): string {
 function figuresOf(fleet: Fleet, log: readonly LoggedChange[]): string[] {
   const { writes } = fleet
   const of = (outcome: WriteRecord['outcome']) => writes.filter((write) => write.outcome === outcome).length
+  const conditional = writes.filter(
+    ({ ifRevision, outcome }) => ifRevision !== undefined && outcome === 'applied',
+  )
   const repeated = writes.filter(({ tries }) => tries.length > 1).length
   const sum = (items: readonly { events: number }[]) => items.reduce((total, { events }) => total + events, 0)
   const reads = fleet.pollers.reduce((total, { records }) => total + records.length, 0)
   const unanswered = fleet.pollers.reduce((total, { unanswered }) => total + unanswered, 0)
   return [
-    `writes: ${of('applied')} applied, ${of('unchanged')} unchanged, ${of('refused')} refused, ${of('unknown')} unknown; ${repeated} took more than one try; ${log.length} changes`,
+    `writes: ${of('applied')} applied (${conditional.length} with a condition), ${of('unchanged')} unchanged, ${of('refused')} refused, ${of('unknown')} unknown; ${repeated} took more than one try; ${log.length} changes`,
     `deliveries: ${sum(fleet.classicWatchers)} classic, ${sum(fleet.liveWatchers)} live, ${sum(fleet.seats)} by the client; ${fleet.clientReconnects} reconnects`,
     `reads: ${reads} answered, ${unanswered} not; clients per instance: ${[...fleet.served.values()].join(', ')}`,
   ]

@@ -49,6 +49,7 @@ export class Fleet {
   readonly #direct: HttpClient[]
   readonly #liveChannels: LiveChannel[] = []
   readonly #recent: WriteRecord[] = []
+  readonly #known = new Map<string, number>()
   readonly #coming = new AbortController()
   readonly #goings: Promise<void>[] = []
   #writes = 0
@@ -194,6 +195,7 @@ export class Fleet {
         seed: this.#seed + 1_000_003 * ++this.#actors,
         now: this.#now,
         number: () => ++this.#writes,
+        known: this.#known,
         onApplied: (write) => {
           this.#recent.push(write)
           if (this.#recent.length > RECENT_WRITES) this.#recent.shift()

@@ -26,6 +26,8 @@ export interface WriterOptions {
   now: () => number
   /** A number that no other write of the run has. */
   number: () => number
+  /** Revision of a key as some writer last heard of it, for conditions that sometimes hold; all share it. */
+  known: Map<string, number>
   /** Where the channel leads, if that is one instance. */
   instance?: number
   onApplied?: (write: WriteRecord) => void
@@ -44,8 +46,6 @@ export class LoadWriter {
   readonly records: WriteRecord[] = []
   readonly problems: string[] = []
   readonly #options: WriterOptions
-  /** Revision of a key as this writer last heard of it, for conditions that sometimes hold. */
-  readonly #known = new Map<string, number>()
   readonly #underWay = new Set<Promise<void>>()
   #orders = 0
   #stopping = false
@@ -121,7 +121,7 @@ export class LoadWriter {
         continue
       }
       record.outcome = item.status
-      this.#known.set(record.key, record.op === 'delete' ? 0 : item.revision)
+      this.#options.known.set(record.key, record.op === 'delete' ? 0 : item.revision)
       if (item.status === 'unchanged') continue
       record.revision = item.revision
       if (record.op === 'increment') record.sum = Number(item.value)
@@ -142,7 +142,7 @@ export class LoadWriter {
     })
     if (random() < 0.3) {
       const conditional = pick(records, random)
-      conditional.ifRevision = this.#known.get(conditional.key) ?? 0
+      conditional.ifRevision = this.#options.known.get(conditional.key) ?? 0
     }
     return { records, keyed, atomic, givesUp }
   }
@@ -153,7 +153,7 @@ export class LoadWriter {
     if (dice < 0.5) return { ...this.#put(keyed, random), ttlMs: pick(TTLS_MS, random) }
     const key = someKey(random)
     if (dice < 0.62) {
-      return { ...this.#put(keyed, random), key, ifRevision: this.#known.get(key) ?? 0 }
+      return { ...this.#put(keyed, random), key, ifRevision: this.#options.known.get(key) ?? 0 }
     }
     if (dice < 0.76) {
       return { ...this.#record('increment', someCounter(random), keyed), by: 1 + Math.floor(random() * 5) }
