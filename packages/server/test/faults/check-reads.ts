@@ -45,7 +45,8 @@ function checkRead(
   const change = revision > 0 ? log[revision - 1] : undefined
   const isOfLog = value === undefined ? revision === 0 || isDelete(change, key) : isPut(change, key, value)
   if (!isOfLog) problems.push(`${show(read)}, the log has ${show(change)}`)
-  const latest = history.findLast((change) => change.revision <= (atLeast ?? 0))
+  if (atLeast === undefined) return problems
+  const latest = history.findLast((change) => change.revision <= atLeast)
   if (latest && isBehind(read, latest.revision, history))
     problems.push(`${show(read)} is older than it asked for: ${show(latest)}`)
   return problems

@@ -105,6 +105,7 @@ export class LiveWatcher {
   checkCovered(log: readonly LoggedChange[]): string[] {
     const problems: string[] = []
     const shown = new Map<string, number>()
+    const keys = [...new Set(log.map(({ key }) => key))].filter((key) => this.#wants(key))
     let covered = 0
     for (const step of this.#steps) {
       if ('key' in step) {
@@ -113,7 +114,7 @@ export class LiveWatcher {
       }
       const { low, high, present } = step
       if (present) {
-        for (const { key } of log) if (this.#wants(key) && !present.has(key)) shown.set(key, high)
+        for (const key of keys) if (!present.has(key)) shown.set(key, high)
       }
       for (const { key, revision } of log.slice(present ? 0 : covered, low)) {
         if (this.#wants(key) && (shown.get(key) ?? 0) < revision)
