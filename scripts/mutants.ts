@@ -1,9 +1,10 @@
 /**
- * `npm run mutants`: can the tests of the live protocol fail?
+ * `npm run mutants`: can the tests of the live protocol fail? `npm run mutants -- faults`: can the fault test?
  *
  *   a copy of the packages -> its tests pass -> each mutation: made in the copy, its tests must fail, taken back
  *
- * With arguments: only the mutations whose name holds one of them. Ends with 0 if all were caught.
+ * With arguments: only the mutations whose name holds one of them; those of the fault test, which takes minutes each
+ * time, are tried only then. Ends with 0 if all were caught.
  */
 import { spawn } from 'node:child_process'
 import {
@@ -19,17 +20,24 @@ import {
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { main } from './child.cjs'
+import { FAULT_MUTATIONS } from './fault-mutations.ts'
 import { MUTATIONS, type Mutation } from './mutations.ts'
 
 const ROOT = resolve(import.meta.dirname, '..')
 const LIMIT_MS = 180_000
+/** Of the fault test, which starts and ends a whole cluster. */
+const FAULTS_LIMIT_MS = 900_000
+const MAX_OUTPUT_CHARS = 200_000
+const SHOWN_VIOLATIONS = 3
+const SHOWN_CHARS = 300
 
 main(() => tryMutants(process.argv.slice(2)))
 
 async function tryMutants(names: readonly string[]): Promise<{ code: number }> {
-  const chosen = MUTATIONS.filter(
-    ({ name }) => names.length === 0 || names.some((part) => name.includes(part)),
-  )
+  const chosen =
+    names.length === 0
+      ? MUTATIONS
+      : [...MUTATIONS, ...FAULT_MUTATIONS].filter(({ name }) => names.some((part) => name.includes(part)))
   const folder = mkdtempSync(join(tmpdir(), 'livekv-mutants-'))
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.once(signal, () => {
@@ -50,7 +58,7 @@ async function tryMutants(names: readonly string[]): Promise<{ code: number }> {
     for (const mutation of chosen) {
       const started = performance.now()
       const takeBack = mutate(folder, mutation)
-      const { outcome } = await runTests(folder, mutation.tests)
+      const { outcome, output } = await runTests(folder, mutation.tests)
       takeBack()
       const isCaught = outcome !== 'passed'
       if (!isCaught) missed++
@@ -58,6 +66,10 @@ async function tryMutants(names: readonly string[]): Promise<{ code: number }> {
       console.log(
         `${isCaught ? 'caught' : 'MISSED'} ${outcome.padEnd(10)}${seconds} s  ${mutation.name}: ${mutation.harm}`,
       )
+      const [, logs] = / logs in (\S+)/.exec(output) ?? []
+      if (logs !== undefined) rmSync(logs, { recursive: true, force: true })
+      const violations = output.split('\n').filter((line) => line.startsWith('VIOLATION'))
+      for (const line of violations.slice(0, SHOWN_VIOLATIONS)) console.log(`  ${line.slice(0, SHOWN_CHARS)}`)
     }
     console.log(`\n${chosen.length - missed} of ${chosen.length} mutations caught`)
     return { code: missed > 0 ? 1 : 0 }
@@ -68,12 +80,15 @@ async function tryMutants(names: readonly string[]): Promise<{ code: number }> {
 
 /** The packages, with everything that is installed linked; only our own packages are those of the copy. */
 function copyTree(folder: string): void {
-  for (const name of ['package.json', 'vitest.config.ts', 'packages']) {
+  for (const name of ['package.json', 'vitest.config.ts', 'packages', 'deploy', 'scripts']) {
     cpSync(join(ROOT, name), join(folder, name), {
       recursive: true,
       filter: (source) => !/[/\\](node_modules|dist)$/.test(source),
     })
   }
+  // Kafka, where it was fetched.
+  mkdirSync(join(ROOT, '.cache'), { recursive: true })
+  symlinkSync(join(ROOT, '.cache'), join(folder, '.cache'))
   const installed = join(ROOT, 'node_modules')
   const own = join(folder, 'node_modules', '@livekv')
   mkdirSync(own, { recursive: true })
@@ -108,18 +123,20 @@ function mutate(folder: string, { name, edits }: Mutation): () => void {
 type Outcome = 'passed' | 'failed' | 'no end'
 
 function runTests(folder: string, tests: readonly string[]): Promise<{ outcome: Outcome; output: string }> {
+  const isService = tests.some((file) => file.endsWith('.service.test.ts'))
   const vitest = ['node_modules/vitest/vitest.mjs', 'run', '--project=unit', '--bail=1']
+  if (isService) vitest.push('--project=service')
   const child = spawn(process.execPath, [...vitest, ...tests], {
     cwd: folder,
     env: { ...process.env, NO_COLOR: '1' },
     stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: LIMIT_MS,
+    timeout: isService ? FAULTS_LIMIT_MS : LIMIT_MS,
     killSignal: 'SIGKILL',
   })
   let output = ''
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding('utf8').on('data', (text: string) => {
-      output = (output + text).slice(-20_000)
+      output = (output + text).slice(-MAX_OUTPUT_CHARS)
     })
   }
   return new Promise((done, reject) => {

@@ -1,11 +1,14 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { FAULT_MUTATIONS } from '../scripts/fault-mutations.ts'
 import { MUTATIONS } from '../scripts/mutations.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 
-test.each(MUTATIONS)('the mutation "$name" still has its place', ({ edits, tests }) => {
+const ALL = [...MUTATIONS, ...FAULT_MUTATIONS]
+
+test.each(ALL)('the mutation "$name" still has its place', ({ edits, tests }) => {
   for (const { file, find, replace } of edits) {
     expect(readFileSync(join(ROOT, file), 'utf8').split(find)).toHaveLength(2)
     expect(replace).not.toBe(find)
@@ -14,5 +17,5 @@ test.each(MUTATIONS)('the mutation "$name" still has its place', ({ edits, tests
 })
 
 test('each mutation has a name of its own', () => {
-  expect(new Set(MUTATIONS.map(({ name }) => name)).size).toBe(MUTATIONS.length)
+  expect(new Set(ALL.map(({ name }) => name)).size).toBe(ALL.length)
 })

@@ -21,6 +21,11 @@ export interface KafkaOptions {
   sasl?: { username: string; password: string }
   /** Clients come over TLS only; the certificate is for 127.0.0.1 and localhost. */
   ssl?: boolean
+  /**
+   * Further listeners of 127.0.0.1 without a login. Each tells its clients another port than its own, that of a proxy
+   * in front of it: clients come to a broker by the address it gives them, whatever they began with.
+   */
+  ways?: readonly { port: number; advertisedPort: number }[]
   /** Broker properties, e.g. `{ 'message.max.bytes': '100000' }`. */
   settings?: Record<string, string>
 }
@@ -58,7 +63,7 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaServe
   const certificates = options.ssl ? makeCertificates(join(folder, 'tls')) : undefined
   const properties: Record<string, string> = {
     ...node(ports, join(folder, 'data')),
-    'listener.security.protocol.map': `CLIENT:${protocol(options)},INSIDE:PLAINTEXT,CONTROLLER:PLAINTEXT`,
+    ...listeners(ports, options),
     ...(options.sasl && logins(options.sasl)),
     ...(certificates && {
       'ssl.keystore.type': 'PEM',
@@ -131,14 +136,34 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaServe
   }
 }
 
-/** One node that is broker and controller; three listeners, so that the broker's own needs no login. */
-function node(ports: { client: number; inside: number; controller: number }, data: string) {
-  const listeners = `CLIENT://127.0.0.1:${ports.client},INSIDE://127.0.0.1:${ports.inside}`
+interface Ports {
+  client: number
+  inside: number
+  controller: number
+}
+
+/** The clients', the broker's own, which needs no login, and one for each way. */
+function listeners(ports: Ports, options: KafkaOptions) {
+  const at = (name: string, port: number) => `${name}://127.0.0.1:${port}`
+  const own = [at('CLIENT', ports.client), at('INSIDE', ports.inside)]
+  const ways = (options.ways ?? []).map((way, index) => ({ name: `WAY${index + 1}`, ...way }))
+  const listening = ways.map(({ name, port }) => at(name, port))
+  const advertised = ways.map(({ name, advertisedPort }) => at(name, advertisedPort))
+  const protocols = ['INSIDE', 'CONTROLLER', ...ways.map(({ name }) => name)].map(
+    (name) => `${name}:PLAINTEXT`,
+  )
+  return {
+    listeners: [...own, ...listening, at('CONTROLLER', ports.controller)].join(','),
+    'advertised.listeners': [...own, ...advertised].join(','),
+    'listener.security.protocol.map': [`CLIENT:${protocol(options)}`, ...protocols].join(','),
+  }
+}
+
+/** One node that is broker and controller. */
+function node(ports: Ports, data: string) {
   return {
     'process.roles': 'broker,controller',
     'node.id': '1',
-    listeners: `${listeners},CONTROLLER://127.0.0.1:${ports.controller}`,
-    'advertised.listeners': listeners,
     'controller.listener.names': 'CONTROLLER',
     'controller.quorum.voters': `1@127.0.0.1:${ports.controller}`,
     'inter.broker.listener.name': 'INSIDE',

@@ -1,6 +1,14 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 
+export interface Target {
+  /** 127.0.0.1 by default. */
+  host?: string
+  port: number
+  /** An address of this machine that connections are made from. */
+  localAddress?: string
+}
+
 export type Direction = 'toServer' | 'toClient'
 
 const DIRECTIONS: readonly Direction[] = ['toServer', 'toClient']
@@ -15,7 +23,7 @@ const MAX_DELAYED_BYTES = 1024 * 1024
  */
 export class TcpProxy {
   readonly port: number
-  #target: { host: string; port: number }
+  #target: Target & { host: string }
   #listener: Server
   readonly #links = new Set<Link>()
   readonly #abandoned = new Set<Link>()
@@ -23,13 +31,13 @@ export class TcpProxy {
   readonly #state: LinkState = { delayMs: 0, bytesPerSecond: Number.POSITIVE_INFINITY, webSockets: true }
   #blackHoled = false
 
-  static async start(target: { host?: string; port: number }): Promise<TcpProxy> {
+  static async start(target: Target): Promise<TcpProxy> {
     const listener = createServer({ allowHalfOpen: true, pauseOnConnect: true })
     await listen(listener, 0)
-    return new TcpProxy(listener, { host: target.host ?? '127.0.0.1', port: target.port })
+    return new TcpProxy(listener, { host: '127.0.0.1', ...target })
   }
 
-  private constructor(listener: Server, target: { host: string; port: number }) {
+  private constructor(listener: Server, target: Target & { host: string }) {
     this.#listener = listener
     this.#target = target
     this.port = (listener.address() as AddressInfo).port
@@ -49,8 +57,8 @@ export class TcpProxy {
   }
 
   /** New connections are led there; those that are do not move. */
-  leadTo(target: { host?: string; port: number }): void {
-    this.#target = { host: target.host ?? '127.0.0.1', port: target.port }
+  leadTo(target: Target): void {
+    this.#target = { host: '127.0.0.1', ...target }
   }
 
   /** Resets every connection. New ones are accepted. */
@@ -152,14 +160,14 @@ interface LinkState {
 /** One client's connection and the one made for it to the server; that one only when it is let through. */
 class Link {
   readonly #client: Socket
-  readonly #target: { host: string; port: number }
+  readonly #target: Target & { host: string }
   readonly #state: Readonly<LinkState>
   #pipes: Record<Direction, Pipe> | undefined
   #server: Socket | undefined
   #blackHoled = false
   #over = false
 
-  constructor(client: Socket, target: { host: string; port: number }, state: Readonly<LinkState>) {
+  constructor(client: Socket, target: Target & { host: string }, state: Readonly<LinkState>) {
     this.#client = client
     this.#target = target
     this.#state = state

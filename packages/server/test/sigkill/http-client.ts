@@ -2,6 +2,7 @@ import { Agent, request as httpRequest } from 'node:http'
 
 export interface Answer {
   status: number
+  /** Parsed if it is JSON, else its text: a proxy between may answer as it likes. */
   // biome-ignore lint/suspicious/noExplicitAny: answers of many routes, read by tests that fail on a wrong one
   body: any
 }
@@ -11,13 +12,22 @@ export class NotSent extends Error {}
 
 const TIMEOUT_MS = 30_000
 
+export interface HttpClientOptions {
+  /** An address of this machine to come from. */
+  localAddress?: string
+  timeoutMs?: number
+}
+
 /** Requests over kept-alive connections; rejects when there is no answer. */
 export class HttpClient {
-  readonly #agent = new Agent({ keepAlive: true })
+  readonly #agent: Agent
   readonly #url: string
+  readonly #timeoutMs: number
 
-  constructor(url: string) {
+  constructor(url: string, { localAddress, timeoutMs = TIMEOUT_MS }: HttpClientOptions = {}) {
     this.#url = url
+    this.#timeoutMs = timeoutMs
+    this.#agent = new Agent({ keepAlive: true, ...(localAddress !== undefined && { localAddress }) })
   }
 
   send(method: string, path: string, body?: unknown): Promise<Answer> {
@@ -36,11 +46,11 @@ export class HttpClient {
           response.on('error', reject)
           response.on('end', () => {
             if (!response.complete) reject(new Error('The answer was cut off.'))
-            else resolve({ status: response.statusCode!, body: JSON.parse(Buffer.concat(chunks).toString()) })
+            else resolve({ status: response.statusCode!, body: parsed(Buffer.concat(chunks).toString()) })
           })
         },
       )
-      request.setTimeout(TIMEOUT_MS, () => request.destroy(new Error('No answer.')))
+      request.setTimeout(this.#timeoutMs, () => request.destroy(new Error('No answer.')))
       request.on('error', (error: NodeJS.ErrnoException) => {
         reject(error.code === 'ECONNREFUSED' ? new NotSent(error.message) : error)
       })
@@ -50,5 +60,13 @@ export class HttpClient {
 
   close(): void {
     this.#agent.destroy()
+  }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text
   }
 }

@@ -60,11 +60,11 @@ export async function runWithKills(env: Record<string, string> = {}): Promise<Ki
     const transportsOf = (index: number): ('polling' | 'websocket')[] =>
       index % 5 === 0 ? ['polling', 'websocket'] : ['websocket']
     for (let index = 0; index < CLASSIC_WATCHERS; index++) {
-      watchers.push(new Watcher(server.url, keysOf(index), shown, transportsOf(index)))
+      watchers.push(new Watcher(server.url, keysOf(index), shown, { transports: transportsOf(index) }))
     }
     const goings: Promise<void>[] = []
     for (let index = 0; index < LIVE_WATCHERS; index++) {
-      const watcher = new LiveWatcher(server.url, askedBy(index), shown, transportsOf(index))
+      const watcher = new LiveWatcher(server.url, askedBy(index), shown, { transports: transportsOf(index) })
       liveWatchers.push(watcher)
       if (index % 4 === 0) goings.push(watcher.comeAndGo(seededRandom(seed - index - 1), coming.signal))
     }

@@ -1,16 +1,21 @@
+import type { Agent } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type {
-  Change,
-  ChangesFrame,
-  Entry,
-  LiveClientEvents,
-  LiveServerEvents,
-  SnapshotFrame,
+import {
+  type Change,
+  type ChangesFrame,
+  type Entry,
+  ERRORS,
+  type ErrorBody,
+  type LiveClientEvents,
+  type LiveServerEvents,
+  type SnapshotFrame,
 } from '@livekv/protocol'
 import { io, type Socket } from 'socket.io-client'
 import { CursorCodec, type Position } from '../../src/live/cursor.ts'
 import { KeySelection, PrefixSelection, type Selection } from '../../src/live/selection.ts'
 import type { LatestEntry, LoggedChange } from './check-log.ts'
+
+const RETRY_WATCH_MS = 1_000
 
 export type Asked = { keys: string[] } | { prefix: string }
 
@@ -44,7 +49,7 @@ export class LiveWatcher {
     url: string,
     asked: Asked,
     shown: Map<number, LatestEntry>,
-    transports: ('polling' | 'websocket')[],
+    { transports, agent }: { transports: ('polling' | 'websocket')[]; agent?: Agent },
   ) {
     this.#asked = asked
     this.#shown = shown
@@ -53,24 +58,35 @@ export class LiveWatcher {
       forceNew: true,
       auth: { protocol: 1 },
       transports,
+      // Its types know the browser's only.
+      ...(agent && { agent: agent as never }),
       reconnectionDelay: 50,
       reconnectionDelayMax: 200,
     })
-    this.#socket.on('connect', () => this.#watch())
+    this.#socket.on('connect', () => {
+      this.connects++
+      this.#watch()
+    })
     this.#socket.on('snapshot', (frame) => this.#takeSnapshot(frame))
     this.#socket.on('changes', (frame) => this.#takeChanges(frame))
-    this.#socket.on('watchEnded', ({ error }) => this.#note(error))
+    this.#socket.on('watchEnded', (notice) => this.#refused(notice, this.connects))
   }
 
-  /** Leaves and comes back, until the signal; resolves when it is there again. */
-  async comeAndGo(random: () => number, signal: AbortSignal): Promise<void> {
+  /** Leaves and comes back, with its cursor or as somebody new, until the signal; resolves when it is there again. */
+  async comeAndGo(random: () => number, signal: AbortSignal, forgets = 0): Promise<void> {
     const wait = (ms: number) => sleep(ms, undefined, { signal }).catch(() => {})
     while (!signal.aborted) {
       await wait(random() * 3_000)
       this.#socket.disconnect()
+      if (random() < forgets) this.#cursor = undefined
       await wait(random() * 1_500)
       this.#socket.connect()
     }
+  }
+
+  /** Whether it was shown that change of the key, or a later one. Always true of what it does not watch. */
+  isAt(key: string, revision: number): boolean {
+    return !this.#wants(key) || (this.#revisions.get(key) ?? 0) >= revision
   }
 
   /** Where it differs from what there is. */
@@ -116,13 +132,24 @@ export class LiveWatcher {
     return `live watcher of ${this.#selection.identity}`
   }
 
+  /** What passes is tried again on the same connection. */
+  #refused({ error, code }: ErrorBody, connection: number): void {
+    if (!ERRORS[code]?.retryable) {
+      this.#note(error)
+      return
+    }
+    setTimeout(() => {
+      if (this.#socket.connected && this.connects === connection) this.#watch()
+    }, RETRY_WATCH_MS).unref()
+  }
+
   #watch(): void {
-    this.connects++
     this.#isCurrent = false
     this.#inSnapshot = undefined
     const since = this.#cursor
+    const connection = this.connects
     this.#socket.emit('watch', { watch: 'w', ...this.#asked, ...(since && { since }) }, (answer) => {
-      if ('error' in answer) return this.#note(answer.error)
+      if ('error' in answer) return this.#refused(answer, connection)
       const { reset, resumed, storeId } = answer
       this.#codec = new CursorCodec(storeId, this.#selection)
       if (reset) this.#note('was reset')
@@ -186,6 +213,6 @@ export class LiveWatcher {
   }
 
   #note(problem: string): void {
-    this.problems.push(`${this} ${problem}, on connection ${this.connects}`)
+    this.problems.push(`${this} ${problem}, on connection ${this.connects}, ${new Date().toISOString()}`)
   }
 }

@@ -141,7 +141,7 @@ export class CheckedWatcher {
   }
 
   #note(problem: string): void {
-    this.problems.push(`${this.#name} ${problem}`)
+    this.problems.push(`${this.#name} ${problem}, ${new Date().toISOString()}`)
   }
 }
 
