@@ -4,7 +4,7 @@
  * Over plain sockets, one request under way on each connection, a new random key each time: load tools that prepare
  * their requests repeat few keys, and those that make each one anew take as much of the machine as the server.
  */
-import { connect } from 'node:net'
+import { connect, type Socket } from 'node:net'
 
 export interface LoadPlan {
   url: string
@@ -53,32 +53,43 @@ async function run(plan: LoadPlan): Promise<LoadResult> {
     new Promise<void>((resolve, reject) => {
       let answer = ''
       let length = -1
+      let isLast = false
       let sentAt = 0
-      const socket = connect({
-        host: hostname,
-        port: Number(port),
-        noDelay: true,
-        ...(plan.fromManyAddresses && { localAddress: `127.0.${n + 1}.1` }),
-        // Without a stream around it: half the work of a request here, and the machine is shared with the server.
-        onread: {
-          buffer: Buffer.allocUnsafe(256 * 1024),
-          callback: (bytes, buffer) => {
-            const chunk = (buffer as Buffer).toString('latin1', 0, bytes)
-            answer = length < 0 && answer === '' ? chunk : answer + chunk
-            if (length < 0) {
-              const head = answer.indexOf('\r\n\r\n')
-              if (head < 0) return true
-              const name = answer.toLowerCase().indexOf('content-length: ')
-              length = head + 4 + Number.parseInt(answer.slice(name + 16, name + 24), 10)
-            }
-            if (answer.length < length) return true
-            latencies.push(performance.now() - sentAt)
-            if (answer.charCodeAt(9) !== 50) errors++
-            send()
-            return true
-          },
-        },
-      })
+      let socket: Socket
+      const open = () => {
+        socket = connect({
+          host: hostname,
+          port: Number(port),
+          noDelay: true,
+          ...(plan.fromManyAddresses && { localAddress: `127.0.${n + 1}.1` }),
+          // Without a stream around it: half the work of a request here, and the machine is shared with the server.
+          onread: { buffer: Buffer.allocUnsafe(256 * 1024), callback: take },
+        })
+        socket.on('error', reject).on('connect', send)
+      }
+      const take = (bytes: number, buffer: Uint8Array) => {
+        const chunk = (buffer as Buffer).toString('latin1', 0, bytes)
+        answer = length < 0 && answer === '' ? chunk : answer + chunk
+        if (length < 0) {
+          const head = answer.indexOf('\r\n\r\n')
+          if (head < 0) return true
+          const headers = answer.slice(0, head + 2).toLowerCase()
+          const name = headers.indexOf('content-length: ')
+          length = head + 4 + Number.parseInt(headers.slice(name + 16), 10)
+          // A proxy does so after a number of requests.
+          isLast = headers.includes('connection: close')
+        }
+        if (answer.length < length) return true
+        latencies.push(performance.now() - sentAt)
+        if (answer.charCodeAt(9) !== 50) errors++
+        if (isLast) {
+          socket.destroy()
+          answer = ''
+          length = -1
+          open()
+        } else send()
+        return true
+      }
       const send = () => {
         sentAt = performance.now()
         if (sentAt >= end) {
@@ -90,7 +101,7 @@ async function run(plan: LoadPlan): Promise<LoadResult> {
         length = -1
         socket.write(make(), 'latin1')
       }
-      socket.on('error', reject).on('connect', send)
+      open()
     })
   await Promise.all(Array.from({ length: plan.connections }, drive))
 

@@ -86,13 +86,13 @@ export async function createApp(config: Config, log: Log = createLog(config)): P
     const audience = new WatchAudience<Watch>()
     // Everything, for the list of keys and the classic `update`; and keys by name, which may have no value to list.
     const watched = { keys: () => audience.keys(), prefixes: () => [''], known: () => recentKeys.known() }
-    const hub = new Hub({ store, tail, watched, log })
-    running.push(() => hub.close())
-    const recentKeys = new RecentKeys({ store, hub, limit: config.keysLimit, log })
-    running.push(() => recentKeys.close())
     const kafka =
       config.kafka && new KafkaBus({ config: config.kafka, instance, storeId: store.info.storeId, log })
     const bus = kafka ?? new MemoryBus()
+    const hub = new Hub({ store, tail, watched, bus, log })
+    running.push(() => hub.close())
+    const recentKeys = new RecentKeys({ store, hub, limit: config.keysLimit, log })
+    running.push(() => recentKeys.close())
     running.push(() => bus.close())
     const redis = config.redis && new RedisConnection({ url: config.redis.url, name: 'commands', log })
     if (redis) running.push(() => redis.close())

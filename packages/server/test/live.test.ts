@@ -104,6 +104,15 @@ test('Hub: with a silent bus the polled head brings everything', async () => {
   await hub.close()
 })
 
+test('Hub: while the bus has a problem the head is asked for more often', async () => {
+  const oracle = new LogOracle()
+  const { hub, seen } = await hubOver(oracle, { gapMs: 5, pollMs: 1e6, bus: { problem: 'away' } })
+  oracle.append({ op: 'put', key: 'a', json: '1' })
+  await until(() => hub.contiguous === 1)
+  expect(seen).toEqual(['a1'])
+  await hub.close()
+})
+
 test('Hub: a log that cannot be read is reported once and read when it can be', async () => {
   const oracle = new LogOracle()
   let failures = 3

@@ -287,7 +287,7 @@ export class KafkaBus implements Bus {
 
   #lost(reason: Error): void {
     const { brokers } = this.#options.config
-    this.#problem = `Kafka (${brokers.join(', ')}) cannot be used: ${reasonOf(reason)}. Changes reach other instances by the log, up to a second later.`
+    this.#problem = `Kafka (${brokers.join(', ')}) cannot be used: ${reasonOf(reason)}. Changes reach other instances by the log, a moment later.`
     if (!this.#isLossLogged) this.#log.warn({ err: reason }, this.#problem)
     this.#isLossLogged = true
   }

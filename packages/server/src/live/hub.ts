@@ -25,11 +25,14 @@ export interface HubOptions {
   gapMs?: number
   /** How often the log's head is asked for, whatever the bus says. */
   pollMs?: number
+  /** While this one has a problem, the head is asked for more often: nothing else tells of other instances' writes. */
+  bus?: { readonly problem: string | null }
   /** A gap of more changes than this is jumped over where only single keys are watched. */
   maxGap?: number
 }
 
 const WARM_CHANGES = 5_000
+const POLL_WITHOUT_BUS_MS = 200
 
 /**
  * Where every change of this instance comes together:
@@ -59,7 +62,7 @@ export class Hub implements Feed {
 
   constructor(options: HubOptions) {
     this.tail = options.tail
-    this.#options = { gapMs: 50, pollMs: 1_000, maxGap: 100_000, ...options }
+    this.#options = { gapMs: 50, pollMs: 1_000, maxGap: 100_000, bus: { problem: null }, ...options }
   }
 
   /** Warms the Tail from the end of the log and begins to follow it. */
@@ -218,6 +221,8 @@ export class Hub implements Feed {
   /** Rule: poll-head. */
   #schedulePoll(): void {
     if (this.#closed) return
+    const { bus, pollMs } = this.#options
+    const waitMs = bus.problem === null ? pollMs : Math.min(pollMs, POLL_WITHOUT_BUS_MS)
     this.#pollTimer = setTimeout(async () => {
       try {
         this.noteHead(await this.#options.store.head())
@@ -226,7 +231,7 @@ export class Hub implements Feed {
         this.#reportFailure(error)
       }
       this.#schedulePoll()
-    }, this.#options.pollMs)
+    }, waitMs)
   }
 
   async #run(): Promise<void> {
