@@ -12,7 +12,13 @@ export class ClientChannel implements WriteChannel {
   }
 
   async send(writes: readonly WriteRequest[]): Promise<Try> {
-    const results = await this.#client.write(writes as Parameters<Client['write']>[0])
+    let results: Awaited<ReturnType<Client['write']>>
+    try {
+      results = await this.#client.write(writes as Parameters<Client['write']>[0])
+    } catch (error) {
+      // It took none of them: too many wait already, or it was closed.
+      return { outcome: 'notApplied', why: (error as Error).message }
+    }
     const items = results.map((result): Item => {
       if (!(result instanceof LiveKVError)) return itemOf(result)
       const { code, details } = result

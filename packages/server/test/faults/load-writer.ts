@@ -70,11 +70,6 @@ export class LoadWriter {
     this.#isOver = true
   }
 
-  /** Writes that are not settled yet. */
-  get open(): number {
-    return this.#underWay.size
-  }
-
   async #run(perSecond: number): Promise<void> {
     const { seed } = this.#options
     while (!this.#stopping) {

@@ -1,0 +1,45 @@
+/** What the fault run makes of an answer, and of a seed: the checker can only be as right as these. */
+import { expect, test } from 'vitest'
+import { FAULT_CLASSES, planFaults } from './faults/schedule.ts'
+import { refusal } from './faults/write-channel.ts'
+
+test('the same seed gives the same faults, another one others', () => {
+  expect(planFaults(5, 40, 1_000)).toEqual(planFaults(5, 40, 1_000))
+  expect(planFaults(5, 40, 1_000)).not.toEqual(planFaults(6, 40, 1_000))
+})
+
+test('every kind comes once before any comes again', () => {
+  const kinds = (count: number) => new Set(planFaults(7, count, 1_000).map(({ kind }) => kind))
+  for (const kind of ['kill', 'pause', 'loseAnswers', 'deleteTopic', 'restartPostgres', 'killUnpublished'])
+    expect(kinds(FAULT_CLASSES)).toContain(kind)
+  for (const kind of ['darkKafka', 'reloadNginx', 'rollingRestart'])
+    expect(kinds(FAULT_CLASSES)).toContain(kind)
+  expect(planFaults(7, FAULT_CLASSES, 1_000).filter(({ kind }) => kind === 'kill')).toHaveLength(1)
+})
+
+test.each([
+  ['COMMIT_UNKNOWN', {}, 'unknown'],
+  ['STORE_FAILED', { outcome: 'unknown' }, 'unknown'],
+  ['STORE_FAILED', { outcome: 'not-applied' }, 'notApplied'],
+  ['INTERNAL', {}, 'unknown'],
+  ['SHUTTING_DOWN', {}, 'notApplied'],
+  ['OVERLOADED', {}, 'notApplied'],
+  ['RATE_LIMITED', {}, 'notApplied'],
+  ['NO_SUCH_CODE', {}, 'unknown'],
+])('%s %o leaves a write %s', (code, details, outcome) => {
+  expect(refusal({ code, ...details }, 'here', 1).outcome).toBe(outcome)
+})
+
+test('an answer that is none of the server’s says nothing', () => {
+  expect(refusal('<html>502 Bad Gateway</html>', '502', 1).outcome).toBe('unknown')
+})
+
+test('a condition that does not hold is decided, for each write of an atomic batch', () => {
+  expect(refusal({ code: 'REVISION_CONFLICT', error: 'no', revision: 3 }, '412', 2)).toEqual({
+    outcome: 'answered',
+    items: [
+      { status: 'refused', code: 'REVISION_CONFLICT' },
+      { status: 'refused', code: 'REVISION_CONFLICT' },
+    ],
+  })
+})
