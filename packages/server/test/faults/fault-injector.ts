@@ -9,10 +9,10 @@ import { auditTopic } from './topic-audit.ts'
 /** Written by the faults themselves; some watch it. */
 export const PROBE_KEY = 'g0/probe'
 const PROBE_TIMEOUT_MS = 5_000
-/** Longer, and a lost answer is only another delay. */
-const LONGEST_SILENCE_MS = 1_000
-const ROUNDS_OF_LOST_ANSWERS = 3
-const BETWEEN_ROUNDS_MS = 200
+const ROUNDS_OF_LOST_ANSWERS = 10
+const SILENCE_MS = 150
+/** Enough to connect again and to send what waits. */
+const BETWEEN_SILENCES_MS = 250
 const CATCH_UP_MS = 5_000
 const POLL_MS = 50
 
@@ -89,13 +89,13 @@ export class FaultInjector {
         return this.#spoilLinks(fault)
       case 'loseAnswers': {
         const links = fault.instances.map((index) => cluster.links.postgres[index]!)
-        // What waits meanwhile is in the next batch, so that each round loses the answer to a larger one.
+        // One batch of an instance is lost at a time, and what has a key or a condition would not be applied twice anyway.
         for (let round = 0; round < ROUNDS_OF_LOST_ANSWERS; round++) {
           for (const link of links) link.stall('toClient')
-          await sleep(Math.min(holdMs / ROUNDS_OF_LOST_ANSWERS, LONGEST_SILENCE_MS))
+          await sleep(SILENCE_MS)
           for (const link of links) link.cut()
           for (const link of links) link.heal()
-          await sleep(BETWEEN_ROUNDS_MS)
+          await sleep(BETWEEN_SILENCES_MS)
         }
         return
       }
