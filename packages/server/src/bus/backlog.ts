@@ -50,11 +50,7 @@ export class Backlog {
     const taken = this.#changes.slice(this.#start, end)
     this.#bytes -= bytes
     this.#start = end
-    // Copying what is left now and then costs less than shifting the array each time.
-    if (this.#start * 2 >= this.#changes.length) {
-      this.#changes = this.#changes.slice(this.#start)
-      this.#start = 0
-    }
+    this.#compact()
     return taken
   }
 
@@ -86,7 +82,15 @@ export class Backlog {
       this.#start++
       dropped++
     }
+    this.#compact()
     return dropped
+  }
+
+  /** What has gone must not be held; copying the rest now and then costs less than shifting the array each time. */
+  #compact(): void {
+    if (this.#start === 0 || this.#start * 2 < this.#changes.length) return
+    this.#changes = this.#changes.slice(this.#start)
+    this.#start = 0
   }
 }
 
