@@ -1,7 +1,7 @@
 import type { Change } from '../store/store.ts'
 
-/** What a change weighs besides its texts. */
-const CHANGE_OVERHEAD = 200
+/** What a record has besides the texts of its change: the names in its JSON, times, headers. */
+const RECORD_OVERHEAD = 260
 
 /**
  * Changes that wait to be sent, in order, bounded in bytes: past it the oldest are dropped, because the newest are
@@ -95,5 +95,6 @@ export class Backlog {
 }
 
 function weigh({ key, json }: Change): number {
-  return CHANGE_OVERHEAD + key.length + (json?.length ?? 0)
+  // The key is in the record twice. Brokers limit bytes, and a character can have three.
+  return RECORD_OVERHEAD + 2 * Buffer.byteLength(key) + (json === null ? 0 : Buffer.byteLength(json))
 }
