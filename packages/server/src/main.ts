@@ -38,7 +38,10 @@ async function main(): Promise<void> {
   })
   const reason = await Promise.race([signal, app.failed])
   if (reason instanceof LiveKVError) {
-    log.error('The store has failed for good: ending, so that a new process can start from what is on disk.')
+    log.error(
+      { reason: reason.message },
+      'The store has failed for good: ending, so that a new process can begin with what is there.',
+    )
   } else {
     log.info(`${reason}: stopping`)
     process.on(reason, () => {})

@@ -1,4 +1,6 @@
 import { getEventListeners } from 'node:events'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { expect, test } from 'vitest'
 import { Backlog } from '../src/bus/backlog.ts'
 import type { Change } from '../src/store/store.ts'
@@ -7,7 +9,7 @@ import type { Change } from '../src/store/store.ts'
 const changes = (from: number, to: number): Change[] =>
   Array.from({ length: to - from + 1 }, (_, n) => ({
     ...{ key: 'k', revision: from + n, at: 0, time: 0 },
-    json: '1'.repeat(799),
+    json: '1'.repeat(738),
   }))
 const revisions = (taken: readonly Change[]) => taken.map(({ revision }) => revision)
 
@@ -67,4 +69,20 @@ test('waiting again and again leaves nothing at the signal', async () => {
     backlog.take(1_000_000)
   }
   expect(getEventListeners(signal, 'abort')).toHaveLength(0)
+})
+
+test('what went for lack of room is not held in memory, also while nobody takes anything', async () => {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  const backlog = new Backlog(4_000)
+  const refs = changes(1, 100).map((change) => {
+    backlog.add([change])
+    return new WeakRef(change)
+  })
+  // What a WeakRef was made of is kept until the turn of the event loop ends.
+  await new Promise((resolve) => setImmediate(resolve))
+  collect()
+  const held = refs.filter((ref) => ref.deref() !== undefined).length
+  expect(held).toBeGreaterThanOrEqual(backlog.size)
+  expect(held).toBeLessThan(2 * backlog.size + 2)
 })

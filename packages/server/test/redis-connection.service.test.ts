@@ -129,3 +129,14 @@ test('closed while it is away it tries no more', async () => {
   await expect(ping()).rejects.toThrow()
   expect(way.connections).toBe(0)
 })
+
+test('a Redis that answers and refuses is no outage; it is said once a kind', async () => {
+  await connect()
+  const set = (name: string) => connection.call((client) => client.set(name, 'value'))
+  await connection.call((client) => client.configSet('maxmemory', '1'))
+  for (let n = 0; n < 20; n++) await expect(set(`key-${n}`)).rejects.toThrow(/^OOM/)
+  expect(connection.problem).toBeNull()
+  expect(logged.filter((message) => message.includes('refuses'))).toHaveLength(1)
+  await connection.call((client) => client.configSet('maxmemory', '0'))
+  expect(await set('key')).toBe('OK')
+})

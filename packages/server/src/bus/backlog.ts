@@ -1,7 +1,7 @@
 import type { Change } from '../store/store.ts'
 
-/** What a change weighs besides its texts. */
-const CHANGE_OVERHEAD = 200
+/** What a record has besides the texts of its change: the names in its JSON, times, headers. */
+const RECORD_OVERHEAD = 260
 
 /**
  * Changes that wait to be sent, in order, bounded in bytes: past it the oldest are dropped, because the newest are
@@ -50,11 +50,7 @@ export class Backlog {
     const taken = this.#changes.slice(this.#start, end)
     this.#bytes -= bytes
     this.#start = end
-    // Copying what is left now and then costs less than shifting the array each time.
-    if (this.#start * 2 >= this.#changes.length) {
-      this.#changes = this.#changes.slice(this.#start)
-      this.#start = 0
-    }
+    this.#compact()
     return taken
   }
 
@@ -86,10 +82,19 @@ export class Backlog {
       this.#start++
       dropped++
     }
+    this.#compact()
     return dropped
+  }
+
+  /** What has gone must not be held; copying the rest now and then costs less than shifting the array each time. */
+  #compact(): void {
+    if (this.#start === 0 || this.#start * 2 < this.#changes.length) return
+    this.#changes = this.#changes.slice(this.#start)
+    this.#start = 0
   }
 }
 
 function weigh({ key, json }: Change): number {
-  return CHANGE_OVERHEAD + key.length + (json?.length ?? 0)
+  // The key is in the record twice. Brokers limit bytes, and a character can have three.
+  return RECORD_OVERHEAD + 2 * Buffer.byteLength(key) + (json === null ? 0 : Buffer.byteLength(json))
 }

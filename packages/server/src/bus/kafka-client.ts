@@ -32,6 +32,12 @@ export function guard(client: Base, pool: Pool = client.connections): void {
   const ignore = () => {}
   client.on('error' as never, ignore as never)
   pool.on('connecting', ({ connection }) => connection.on('error', ignore))
+  // The library asks for the connection of a broker that has left the cluster, and throws where nobody can catch it.
+  const get = pool.get.bind(pool) as (broker: unknown, callback?: unknown) => unknown
+  pool.get = ((broker: unknown, callback?: (error: Error) => void) =>
+    broker === undefined && callback
+      ? callback(new Error('a broker has left the cluster'))
+      : get(broker, callback)) as typeof pool.get
 }
 
 /** Whatever the broker does: a bounded time later nothing of it is left. */
@@ -40,7 +46,8 @@ export async function closeClient(
   pools: readonly Pool[] = [client.connections],
 ): Promise<void> {
   const connections = pools.flatMap((pool) => [...pool].map(([, connection]) => connection))
-  await within(CLOSE_TIMEOUT_MS, 'closing', client.close()).catch(() => {})
+  // It can throw as well.
+  await within(CLOSE_TIMEOUT_MS, 'closing', (async () => client.close())()).catch(() => {})
   for (const pool of pools) void pool.close().catch(() => {})
   for (const connection of connections) connection.socket?.destroy()
 }

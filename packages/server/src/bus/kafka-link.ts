@@ -251,6 +251,7 @@ export class KafkaLink {
   async #whileUp(what: string, work: Promise<unknown>): Promise<void> {
     const ended = Promise.withResolvers<never>()
     this.#onEnd = ended.reject
+    if (this.#isOver) ended.reject(new Error('the link has ended'))
     try {
       await Promise.race([within(SEND_TIMEOUT_MS, what, work), ended.promise])
     } finally {

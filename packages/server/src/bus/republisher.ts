@@ -105,6 +105,7 @@ export class Republisher {
     this.#told = told
     const now = performance.now()
     this.#heads.push({ head: told.head, atMs: now })
+    this.#forgetOldHeads(now)
     if (told.topicId !== topicId) return
     seen.forgetThrough(told.publishedThrough)
     if (told.isHeld) await this.#republish(seen, told.publishedThrough)
@@ -138,11 +139,13 @@ export class Republisher {
       if (from > settled) break
       position = await this.#sendAgain(seen, from, Math.min(to, settled))
       this.#sentThrough = position
+      // The lease must not run out meanwhile.
+      const mayGoOn = () => performance.now() - now <= this.#options.leaseMs / 4
       while (bus.stats().backlogBytes > MAX_BACKLOG_BYTES && !signal.aborted && bus.problem === null) {
+        if (!mayGoOn()) return
         await sleep(WAIT_FOR_ROOM_MS)
       }
-      // The lease must not run out meanwhile.
-      if (performance.now() - now > this.#options.leaseMs / 4) return
+      if (!mayGoOn()) return
     }
   }
 
@@ -168,10 +171,13 @@ export class Republisher {
   /** The head as it was `settleMs` ago or longer. */
   #settledHead(now: number): number {
     const { settleMs } = this.#options
-    let settled = this.#heads.findLastIndex(({ atMs }) => now - atMs >= settleMs)
-    if (settled < 0) return 0
-    const { head } = this.#heads[settled]!
-    for (; settled > 0; settled--) this.#heads.shift()
-    return head
+    return this.#heads.findLast(({ atMs }) => now - atMs >= settleMs)?.head ?? 0
+  }
+
+  /** All before the newest that is settled; also where another instance holds the lease. */
+  #forgetOldHeads(now: number): void {
+    const { settleMs } = this.#options
+    const settled = this.#heads.findLastIndex(({ atMs }) => now - atMs >= settleMs)
+    if (settled > 0) this.#heads.splice(0, settled)
   }
 }

@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events'
 import { createAdapter } from '@socket.io/redis-adapter'
+import { ErrorReply } from 'redis'
 import { RedisConnection, type RedisConnectionOptions } from './redis-connection.ts'
 
 export interface ClusterAdapterOptions {
@@ -24,12 +25,13 @@ export class ClusterAdapter {
   readonly adapter: ReturnType<typeof createAdapter>
   readonly #commands: RedisConnection
   readonly #events: RedisConnection
+  readonly #client: AdapterClient
 
   constructor({ commands, url, storeId, log }: ClusterAdapterOptions) {
     this.#commands = commands
     this.#events = new RedisConnection({ url, name: 'events', log })
-    const client = new AdapterClient(this.#commands, this.#events)
-    const create = createAdapter(client, client, {
+    this.#client = new AdapterClient(this.#commands, this.#events)
+    const create = createAdapter(this.#client, this.#client, {
       key: `livekv:${storeId}:sockets`,
       requestsTimeout: ANSWER_TIMEOUT_MS,
       publishOnSpecificResponseChannel: true,
@@ -42,6 +44,7 @@ export class ClusterAdapter {
 
   /** Why the other instances are not reached at present; null: they are. */
   get problem(): string | null {
+    if (this.#client.isDeaf) return 'Redis has refused a subscription.'
     return this.#commands.problem ?? this.#events.problem
   }
 
@@ -73,6 +76,11 @@ class AdapterClient extends EventEmitter {
     })
   }
 
+  /** What others send does not arrive. */
+  get isDeaf(): boolean {
+    return this.#missing.length > 0
+  }
+
   async publish(channel: string, message: string | Buffer): Promise<void> {
     await this.#commands.call((client) => client.publish(channel, message)).catch(() => {})
   }
@@ -100,7 +108,8 @@ class AdapterClient extends EventEmitter {
   async pUnsubscribe(): Promise<void> {}
 
   async #try(subscribe: () => Promise<void>): Promise<void> {
-    await subscribe().catch(() => {
+    await subscribe().catch((error: unknown) => {
+      if (error instanceof ErrorReply) this.#events.noteRefusal(error)
       this.#missing.push(subscribe)
     })
   }

@@ -69,6 +69,8 @@ export class RedisConnection {
   #reason = 'not connected yet'
   #isAway = false
   #isClosed = false
+  /** Kinds of refusals that were logged. */
+  readonly #refusals = new Set<string>()
   readonly #counts = { failures: 0, skipped: 0, dropped: 0 }
 
   constructor({ url, log, name }: RedisConnectionOptions) {
@@ -116,6 +118,17 @@ export class RedisConnection {
     return { up: this.problem === null ? 1 : 0, ...this.#counts }
   }
 
+  /** Redis answers, and will not do it: no rights, no memory, a replica. Logged once a kind. */
+  noteRefusal(error: Error): void {
+    const [kind = ''] = error.message.split(' ', 1)
+    if (kind === 'NOSCRIPT' || this.#refusals.has(kind)) return
+    this.#refusals.add(kind)
+    this.#log.warn(
+      { redis: this.#address, connection: this.#name, reason: error.message },
+      'Redis refuses commands: going on without what they are for',
+    )
+  }
+
   async close(): Promise<void> {
     this.#isClosed = true
     clearTimeout(this.#beatTimer)
@@ -127,7 +140,8 @@ export class RedisConnection {
       try {
         return await answered(work(this.client))
       } catch (error) {
-        if (!(error instanceof ErrorReply)) {
+        if (error instanceof ErrorReply) this.noteRefusal(error)
+        else {
           this.#counts.failures++
           if (error instanceof RedisAwayError) this.#reason = error.message
         }

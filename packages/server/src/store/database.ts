@@ -1,4 +1,4 @@
-import type { LiveKVError } from '@livekv/protocol'
+import { LiveKVError } from '@livekv/protocol'
 import {
   BrokenCircuitError,
   ConsecutiveBreaker,
@@ -14,6 +14,7 @@ import { databaseAddress } from './database-address.ts'
 import { DatabaseClient } from './database-client.ts'
 import type { EmbeddedDatabase } from './embedded.ts'
 import { type Lane, Lanes } from './lanes.ts'
+import { STORE_IDENTITY, type StoreIdentity } from './store-identity.ts'
 
 /**
  * The way to PostgreSQL: Sequelize's pool, models and migrations, and for the hot statements prepared SQL with binds
@@ -84,7 +85,9 @@ export class Database {
   /** All that are open, and those of them that run a statement of `run`. */
   readonly #clients = new Set<DatabaseClient>()
   readonly #running = new Set<PooledClient>()
+  readonly #failureListeners: ((error: LiveKVError) => void)[] = []
   #failure: LiveKVError | undefined
+  #storeId: string | undefined
 
   constructor(target: DatabaseTarget, log: Logger) {
     this.#log = log
@@ -106,9 +109,21 @@ export class Database {
     this.#connections = (
       this.sequelize as unknown as { connectionManager: ConnectionManager }
     ).connectionManager
-    this.embedded?.onFailure((error) => {
-      this.#failure = error
-    })
+    this.embedded?.onFailure((error) => this.#fail(error))
+  }
+
+  /** Called when no statement will be run any more. */
+  onFailure(listener: (error: LiveKVError) => void): void {
+    this.#failureListeners.push(listener)
+    if (this.#failure) listener(this.#failure)
+  }
+
+  /**
+   * From now on every new connection must lead to this store. A failover ends all connections, so that no statement reaches
+   * another store: what this process knows of revisions is not true there.
+   */
+  stayWith(storeId: string): void {
+    this.#storeId = storeId
   }
 
   /** Rows of one statement. `timeoutMs` bounds connecting and answering, each. */
@@ -195,9 +210,29 @@ export class Database {
       where current_setting('synchronous_commit') in ('off', 'local')`)
     await client.query(`select set_config('transaction_timeout', '15s', false)
       where current_setting('server_version_num')::integer >= 170000`)
+    await this.#checkIdentity(client)
     client.becomeReady()
     this.#clients.add(client)
     client.once('end', () => this.#clients.delete(client))
+  }
+
+  async #checkIdentity(client: DatabaseClient): Promise<void> {
+    if (this.#storeId === undefined) return
+    const { rows } = await client.query<StoreIdentity>(STORE_IDENTITY.text)
+    if (rows[0]?.storeId === this.#storeId) return
+    const error = new LiveKVError(
+      'STORE_FAILED',
+      'The database is not the one it was at the start: a standby took over, or a backup was restored. This instance ends, to begin anew with what is there.',
+      { outcome: 'not-applied', retryAfterSeconds: 1 },
+    )
+    this.#fail(error)
+    throw error
+  }
+
+  #fail(error: LiveKVError): void {
+    if (this.#failure) return
+    this.#failure = error
+    for (const listener of this.#failureListeners) listener(error)
   }
 }
 

@@ -15,6 +15,7 @@ import { Partitions, type Retention } from './partitions.ts'
 import { PostgresMark } from './postgres-mark.ts'
 import { readExpired, readHead, readKeys, readLatestChanges, readList, readRevisions } from './reads.ts'
 import type { CandleQuery, CommitResult, HistoryQuery, Store, StoreInfo, Write } from './store.ts'
+import { STORE_IDENTITY, type StoreIdentity } from './store-identity.ts'
 import { Writer } from './writer.ts'
 
 export interface PostgresStoreOptions {
@@ -72,7 +73,9 @@ export class PostgresStore implements Store {
         extendLog: () => database.maintain(() => partitions.extend()),
       })
       await writer.register()
-      return new PostgresStore(database, writer, partitions, await readInfo(database), options.log)
+      const info = await readInfo(database)
+      database.stayWith(info.storeId)
+      return new PostgresStore(database, writer, partitions, info, options.log)
     } catch (error) {
       await database.close().catch(() => {})
       throw error
@@ -141,9 +144,12 @@ export class PostgresStore implements Store {
     return this.#reading(readExpired(this.#database, limit))
   }
 
-  /** Called when the embedded engine has ended by itself, which is for good; a server that is away comes back. */
+  /**
+   * Called when nothing but opening it again helps: the embedded engine has ended by itself, or the database is another
+   * one than it was (a standby took over). A server that is away comes back.
+   */
   onFailure(listener: (error: LiveKVError) => void): void {
-    this.#database.embedded?.onFailure(listener)
+    this.#database.onFailure(listener)
   }
 
   async ping(): Promise<void> {
@@ -226,18 +232,8 @@ const SERVER = {
   text: `select current_setting('server_version_num')::integer as version, current_setting('fsync') as fsync`,
 }
 
-/** The timeline changes when a standby takes over, which may have lost the newest writes. */
-const INFO = {
-  name: 'livekv-info',
-  text: `select store_id as id, ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::integer as timeline,
-    current_setting('server_version') as version from store`,
-}
-
 async function readInfo(database: Database): Promise<StoreInfo> {
-  const [row] = await database.run<{ id: string; timeline: number; version: string }>('read', INFO, [])
-  const { id, timeline, version } = row as { id: string; timeline: number; version: string }
-  return {
-    storeId: `${id}.${timeline}`,
-    description: database.embedded?.description ?? `PostgreSQL ${version.split(' ')[0]}`,
-  }
+  const [row] = await database.run<StoreIdentity>('read', STORE_IDENTITY, [])
+  const { storeId, version } = row as StoreIdentity
+  return { storeId, description: database.embedded?.description ?? `PostgreSQL ${version.split(' ')[0]}` }
 }
