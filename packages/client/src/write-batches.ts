@@ -44,7 +44,7 @@ export class Batcher {
     for (const stage of this.#stages) stage.remove(pending)
   }
 
-  /** The server takes no larger batches. */
+  /** The server takes no larger batches, or seldom. */
   shrinkTo(items: number): void {
     this.#limit = Math.min(this.#limit, items)
   }

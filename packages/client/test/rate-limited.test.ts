@@ -60,3 +60,27 @@ test('a list of more pages than the limit goes on to its end', async () => {
   // Its first page is a read like any other, which fails at once.
   await expect.poll(() => listed().catch(({ code }) => code)).toEqual(keys)
 })
+
+test('a batch as large as the limit comes through while others of the address write', async () => {
+  const limit = 60
+  const busy = await startTestApp({ RATE_LIMIT_WRITES: String(limit), RATE_LIMIT_WINDOW: '1s' })
+  let isOver = false
+  /** Leaves room in each window, and no window empty. */
+  const others = async () => {
+    while (!isOver) {
+      await busy.call('POST', '/add', { key: 'other', value: 1 })
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+  }
+  const writing = others()
+  try {
+    await expect.poll(async () => (await busy.call('GET', '/get/other')).status).toBe(200)
+    const writes = Array.from({ length: limit }, (_, n) => ({ op: 'put' as const, key: `b${n}`, value: n }))
+    const results = await connect(busy.url).write(writes)
+    expect(results.map(({ status }) => status)).toEqual(writes.map(() => 'applied'))
+  } finally {
+    isOver = true
+    await writing
+    await busy.close()
+  }
+})

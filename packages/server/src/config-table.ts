@@ -73,7 +73,8 @@ export const SECTIONS: readonly Section[] = [
         name: 'SHUTDOWN_TIMEOUT',
         kind: { type: 'duration', minMs: 0, maxMs: 600_000 },
         default: '10s',
-        description: 'How long a stopping server waits for requests and commits under way before it ends.',
+        description:
+          'How long a stopping server may take: seven tenths for requests under way, the rest for what is still to be sent and written. What hangs, such as a database that is away, is cut off 5 s later, with exit code 1.',
       },
       {
         name: 'LOG_LEVEL',

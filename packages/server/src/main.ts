@@ -2,6 +2,7 @@
  * One instance: configuration, start, signals.
  *
  *   SIGINT, SIGTERM    stop in order, exit code 0; another one a second later or more ends at once
+ *     while starting   end at once, exit code 0: nothing was acknowledged yet
  *   store failed       say so, answer what is pending, exit code 1: a supervisor starts it again
  */
 import { format } from 'node:util'
@@ -29,13 +30,22 @@ async function main(): Promise<void> {
   }
   // What libraries print is a line of the log as well.
   console.warn = console.error = (...words: unknown[]) => log.warn(withoutAccounts(format(...words)))
+  let isStarting = true
+  // From here on: the first process of a container ignores signals that it has no listener for.
+  const signal = new Promise<NodeJS.Signals>((resolve) => {
+    for (const name of ['SIGINT', 'SIGTERM'] as const) {
+      process.once(name, () => {
+        if (!isStarting) return resolve(name)
+        log.info(`${name} while starting: ending`)
+        process.exit(0)
+      })
+    }
+  })
   const app = await createApp(config, log)
+  isStarting = false
   announce(app, config, log)
   for (const warning of warnings) log.warn(warning)
 
-  const signal = new Promise<NodeJS.Signals>((resolve) => {
-    for (const name of ['SIGINT', 'SIGTERM'] as const) process.once(name, resolve)
-  })
   const reason = await Promise.race([signal, app.failed])
   if (reason instanceof LiveKVError) {
     log.error(

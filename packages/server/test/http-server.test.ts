@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { connect } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startTestApp, type TestApp } from './support/test-app.ts'
@@ -53,6 +54,19 @@ describe('the server around the routes', () => {
       expect(bodyOf(answer).code).toBe('INVALID_JSON')
     },
   )
+
+  test.each(['h2c', 'websocket', 'TLS/1.0'])('an offer to speak %s is not taken up', async (other) => {
+    const offer = `Host: localhost\r\nConnection: close, Upgrade\r\nUpgrade: ${other}\r\n`
+    const read = await app.raw(`GET /healthz HTTP/1.1\r\n${offer}\r\n`)
+    expect(read).toMatch(/^HTTP\/1.1 200 /)
+    expect(bodyOf(read)).toEqual({ status: 'ok' })
+    const body = '{"key":"offer","value":1}'
+    const written = await app.raw(
+      `POST /add HTTP/1.1\r\n${offer}Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+    )
+    expect(written).toMatch(/^HTTP\/1.1 200 /)
+    expect(bodyOf(written)).toMatchObject({ success: true })
+  })
 
   test('unknown addresses and methods', async () => {
     const route = await app.call('GET', '/api/v1/nothing')
@@ -203,6 +217,19 @@ describe('stopping', () => {
     socket.write(body)
     await Promise.all([ended, closed])
     expect(answer).toMatch(/^HTTP\/1.1 200 /)
+    await expect(fetch(`${app.url}/healthz`)).rejects.toThrow()
+  })
+  test('a client that offers another protocol, and then does nothing, does not keep it', async () => {
+    const app = await startTestApp()
+    const socket = connect({ port: app.port, host: '127.0.0.1', allowHalfOpen: true })
+    const answered = once(socket, 'readable')
+    socket.write('GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n')
+    await answered
+    try {
+      await app.close()
+    } finally {
+      socket.destroy()
+    }
     await expect(fetch(`${app.url}/healthz`)).rejects.toThrow()
   })
 })

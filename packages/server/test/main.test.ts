@@ -60,3 +60,18 @@ test('a database that is not there is said plainly, without its password', async
   expect(output()).not.toContain('    at ')
   expect(output()).not.toContain('hidden-secret')
 })
+
+test.each(['SIGTERM', 'SIGINT'] as const)(
+  '%s while it waits for its database ends it in order',
+  async (signal) => {
+    const { child, exit, output, printed } = runMain(directory, {
+      PORT: '0',
+      DATABASE_URL: 'postgres://me:hidden-secret@127.0.0.1:1/db',
+      STARTUP_TIMEOUT: '1h',
+    })
+    await printed(/waiting for PostgreSQL/)
+    child.kill(signal)
+    expect(await exit, output()).toBe(0)
+    expect(output()).toContain(`${signal} while starting: ending`)
+  },
+)

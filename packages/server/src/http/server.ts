@@ -33,7 +33,12 @@ export function createHttpServer(context: HttpContext): Server {
   const app = createExpress(context)
   const { log } = context
   const server = createServer(
-    { requestTimeout: REQUEST_TIMEOUT_MS, keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS },
+    {
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+      // An offer that nobody takes up would leave its connection without an answer, and out of reach of `close`.
+      shouldUpgradeCallback: ({ url }) => url?.startsWith('/socket.io/') ?? false,
+    },
     (request, response) => {
       if (!server.listening) response.setHeader('Connection', 'close')
       if (admit(context, request, response)) app(request, response)

@@ -14,7 +14,7 @@ export interface DatabaseAddress {
   ssl: ConnectionOptions | false
 }
 
-const SSL_PARAMETERS = ['ssl', 'sslmode', 'sslrootcert', 'sslcert', 'sslkey', 'uselibpqcompat']
+const SSL_PARAMETERS = ['ssl', 'sslmode', 'sslrootcert', 'sslcert', 'sslkey']
 
 /**
  * What a DATABASE_URL says. `sslmode` and `sslrootcert` mean what they mean to psql: `require` encrypts and asks for
@@ -24,8 +24,9 @@ const SSL_PARAMETERS = ['ssl', 'sslmode', 'sslrootcert', 'sslcert', 'sslkey', 'u
 export function databaseAddress(url: string): DatabaseAddress {
   const text = new URL(url)
   const parameter = (name: string) => text.searchParams.get(name) || undefined
+  for (const name of text.searchParams.keys()) refuseMisspelt(name)
   const ssl = sslOptions(parameter)
-  for (const name of SSL_PARAMETERS) text.searchParams.delete(name)
+  for (const name of [...SSL_PARAMETERS, 'uselibpqcompat']) text.searchParams.delete(name)
   const { host, port, user, password, database } = parse(text.href)
   return {
     host: host || 'localhost',
@@ -42,13 +43,26 @@ export function addressText({ host, port, database }: DatabaseAddress): string {
   return `PostgreSQL at ${host.includes(':') ? `[${host}]` : host}:${port}, database "${database}"`
 }
 
+/** The driver does not know them either, and would go without encryption. */
+function refuseMisspelt(name: string): void {
+  const meant = name.toLowerCase().replace(/[^a-z]/g, '')
+  if (SSL_PARAMETERS.includes(meant) && name !== meant) {
+    throw new StartError(`DATABASE_URL has ${name}, which is not known: write ${meant}.`)
+  }
+}
+
 function sslOptions(parameter: (name: string) => string | undefined): ConnectionOptions | false {
   const rootFile = parameter('sslrootcert')
-  const isAsked = rootFile !== undefined || ['true', '1'].includes(parameter('ssl') ?? '')
+  const isAsked = isTrue(parameter('ssl')) || rootFile !== undefined
   const mode = parameter('sslmode') ?? (isAsked ? 'verify-full' : 'disable')
   if (mode === 'disable') return false
   const options: ConnectionOptions = {}
-  // `system`, as for psql: the authorities that are known anyway.
+  // As for psql: the authorities that are known anyway, of which anyone may have a certificate for some other name.
+  if (rootFile === 'system' && mode !== 'verify-full') {
+    throw new StartError(
+      'DATABASE_URL has sslrootcert=system, which is safe only if the host’s name is compared: write sslmode=verify-full.',
+    )
+  }
   if (rootFile !== undefined && rootFile !== 'system') options.ca = fileText('sslrootcert', rootFile)
   const [certFile, keyFile] = [parameter('sslcert'), parameter('sslkey')]
   if (certFile !== undefined) options.cert = fileText('sslcert', certFile)
@@ -78,6 +92,14 @@ function sslOptions(parameter: (name: string) => string | undefined): Connection
         'DATABASE_URL has an sslmode that is not known: write disable, require, verify-ca or verify-full.',
       )
   }
+}
+
+function isTrue(ssl: string | undefined): boolean {
+  if (ssl === 'true' || ssl === '1') return true
+  if (ssl === undefined || ssl === 'false' || ssl === '0') return false
+  throw new StartError(
+    'DATABASE_URL has an ssl that is not known: write ssl=true or ssl=false, or say more with sslmode=require, verify-ca or verify-full.',
+  )
 }
 
 function fileText(name: string, file: string): string {
