@@ -60,6 +60,7 @@ test.each([
   ['GET', '/api/v1/history?key=a', undefined],
   ['GET', '/api/v1/candles?key=a', undefined],
   ['GET', '/api/v1/changes', undefined],
+  ['GET', '/api/v1/presence', undefined],
 ])('%s %s is one read', async (method, path, body) => {
   const { call } = newClient()
   for (let n = 0; n < 19; n++) await call('GET', '/keys')
