@@ -134,20 +134,33 @@ describe('sent again', () => {
     },
   )
 
-  test('after a rate limit: all of the batch, once, when the window is over', async () => {
+  test('after a rate limit: all of the batch, once, when the window is over, in tenths of the limit', async () => {
     const { put, taken } = queue()
-    const written = [put('a', 1), put('b', 1)]
+    const written = [put('a', 1), put('b', 1), put('c', 1)]
     const [batch] = await taken()
-    await batch!.answer(failed('RATE_LIMITED', { limit: 10, remaining: 1, retryAfterSeconds: 10 }))
-    put('c', 1)
+    await batch!.answer(failed('RATE_LIMITED', { limit: 20, remaining: 2, retryAfterSeconds: 10 }))
+    put('d', 1)
     await vi.advanceTimersByTimeAsync(10_000)
     expect(await taken()).toEqual([])
     await vi.advanceTimersByTimeAsync(200)
-    const [again] = await taken()
-    expect(shape([again!])).toEqual([['a=1', 'b=1', 'c=1']])
-    expect(again!.writes.slice(0, 2)).toEqual(batch!.writes)
-    await again!.answer({ results: [done('a', 1), done('b', 2), done('c', 3)] })
-    expect((await Promise.all(written)).map(({ revision }) => revision)).toEqual([1, 2])
+    const again = await taken()
+    expect(shape(again)).toEqual([
+      ['a=1', 'b=1'],
+      ['c=1', 'd=1'],
+    ])
+    expect(again.flatMap(({ writes }) => writes).slice(0, 3)).toEqual(batch!.writes)
+    await again[0]!.answer({ results: [done('a', 1), done('b', 2)] })
+    await again[1]!.answer({ results: [done('c', 3), done('d', 4)] })
+    expect((await Promise.all(written)).map(({ revision }) => revision)).toEqual([1, 2, 3])
+  })
+
+  test.each([[{ limit: 3 }], [{ limit: 0 }]])('after a rate limit of %j each by itself', async (details) => {
+    const { put, taken } = queue()
+    put('a', 1)
+    put('b', 1)
+    await (await taken())[0]!.answer(failed('RATE_LIMITED', details))
+    await vi.advanceTimersByTimeAsync(200)
+    expect(shape(await taken())).toEqual([['a=1'], ['b=1']])
   })
 
   test('with longer and longer waits, up to a limit', async () => {

@@ -151,7 +151,7 @@ export const SECTIONS: readonly Section[] = [
         kind: count(0, 1_000_000_000),
         default: '2000000',
         description:
-          'The same for reads: requests for values, keys and history, and watches that begin. What watchers are told is not counted. For clients you do not know, a few thousand are plenty.',
+          'The same for reads: requests for values, keys, history and presence, and watches that begin. What watchers are told is not counted. For clients you do not know, a few thousand are plenty.',
       },
       {
         name: 'RATE_LIMIT_WINDOW',

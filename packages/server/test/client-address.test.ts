@@ -32,6 +32,21 @@ test('behind trusted proxies the client is the right-most address that is none o
   expect(seen('fd00::/8', 'fd00::1%eth0', '8.8.8.8')).toBe('8.8.8.8')
 })
 
+test.each([
+  ['8.8.8.8:4711', '8.8.8.8'],
+  ['[2001:db8::7]:4711', '2001:db8::7'],
+  ['[2001:db8::7]', '2001:db8::7'],
+  ['[::ffff:8.8.8.8]:80', '8.8.8.8'],
+  ['8.8.8.8:4711, 10.0.0.2:80', '8.8.8.8'],
+  ['2001:db8::7:80', '2001:db8::7:80'],
+  ['8.8.8.8:', '10.0.0.1'],
+  ['8.8.8.8:x', '10.0.0.1'],
+  ['[8.8.8.8', '10.0.0.1'],
+  ['[]:80', '10.0.0.1'],
+])('a port that a proxy names is no part of the address: %s', (forwarded, address) => {
+  expect(seen('10.0.0.0/8', '10.0.0.1', forwarded)).toBe(address)
+})
+
 test('a proxy that names nobody, or no address, is the client itself', () => {
   expect(seen('10.0.0.0/8', '10.0.0.1')).toBe('10.0.0.1')
   expect(seen('10.0.0.0/8', '10.0.0.1', '')).toBe('10.0.0.1')

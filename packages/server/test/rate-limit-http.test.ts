@@ -60,6 +60,7 @@ test.each([
   ['GET', '/api/v1/history?key=a', undefined],
   ['GET', '/api/v1/candles?key=a', undefined],
   ['GET', '/api/v1/changes', undefined],
+  ['GET', '/api/v1/presence', undefined],
 ])('%s %s is one read', async (method, path, body) => {
   const { call } = newClient()
   for (let n = 0; n < 19; n++) await call('GET', '/keys')
@@ -125,6 +126,8 @@ test('behind a trusted proxy the last address counts that it did not get from th
     await send(1, '9.9.9.9, 127.0.0.1'),
   ]).toEqual([429, 429, 429])
   expect([await send(20, '2001:db8::1'), await send(1, '2001:db8::2')]).toEqual([200, 429])
+  // Some proxies name the port as well, which is another one for each connection.
+  expect([await send(20, '9.9.9.7:1000'), await send(1, '9.9.9.7:1001')]).toEqual([200, 429])
 })
 
 test('nobody else gets another address by X-Forwarded-For; the window ends, and all may write again', async () => {

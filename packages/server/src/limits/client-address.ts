@@ -21,7 +21,7 @@ export function clientAddress(proxies: readonly string[]): (request: Request) =>
     // Node joins several headers of this name with commas.
     const hops = String(headers['x-forwarded-for'] ?? '').split(',')
     while (isTrusted(address)) {
-      const hop = plain(hops.pop()?.trim() ?? '')
+      const hop = plain(withoutPort(hops.pop()?.trim() ?? ''))
       if (isIP(hop) === 0) break
       address = hop
     }
@@ -41,6 +41,12 @@ export function networkOf(address: string): string {
     .slice(0, 4)
     .map((group) => Number.parseInt(group, 16).toString(16))
     .join(':')}::/64`
+}
+
+/** `1.2.3.4:80` and `[::1]:80` are the address alone; an IPv6 address that stands without brackets has no port. */
+function withoutPort(hop: string): string {
+  const [, inBrackets, before] = /^(?:\[(.*)\]|([^:]*))(?::\d+)?$/.exec(hop) ?? []
+  return inBrackets ?? before ?? hop
 }
 
 /** An IPv4 address as such, also where an IPv6 socket has it; no zone of this machine's. */

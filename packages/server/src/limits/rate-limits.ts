@@ -1,6 +1,6 @@
 /**
  * The rate limits where requests come in: reads and writes per client address, HTTP and sockets alike.
- * A read is a request for values, keys, history or a watch; a write is one item.
+ * A read is a request for values, keys, history or presence, or a watch; a write is one item.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Config } from '../config.ts'
