@@ -43,4 +43,4 @@ EXPOSE 8080
 HEALTHCHECK --interval=5s --timeout=4s --start-period=60s --retries=3 \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT}/readyz`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
 # The flags are those of scripts/server-flags.cjs.
-CMD ["node", "--max-semi-space-size=64", "packages/server/src/main.ts"]
+CMD ["node", "--max-semi-space-size=64", "--no-memory-protection-keys", "packages/server/src/main.ts"]

@@ -13,6 +13,8 @@ const BROWSER = ['packages/*/test/**/*.e2e.test.ts']
 const common = {
   environment: 'node',
   pool: 'forks',
+  // As the server: tests open the embedded store again and again, see scripts/server-flags.cjs.
+  execArgv: ['--no-memory-protection-keys'],
   testTimeout: 120_000,
   hookTimeout: 120_000,
   expect: { poll: { timeout: 30_000 } },
