@@ -5,6 +5,8 @@ import { load } from './processes.ts'
 import { latencyFigures, WRITES_PER_SECOND, writeToWatcher } from './write-to-watcher.ts'
 
 const WATCHERS = 20
+/** Far more than what asks whether an instance is ready, far less than its share. */
+const LEAST_REQUESTS = 1_000
 
 /** Three instances behind Nginx against one: writes and reads; then how soon another instance's watchers see a write. */
 export async function cluster(): Promise<Line[]> {
@@ -40,7 +42,18 @@ async function rates(three: Cluster, one: Cluster): Promise<Line[]> {
       met: undefined,
     })
   }
+  await checkAllServed(three)
   return lines
+}
+
+/** Otherwise it was one instance that was measured. */
+async function checkAllServed({ instances }: Cluster): Promise<void> {
+  for (const { url } of instances) {
+    const metrics = await (await fetch(`${url}/metrics`)).text()
+    const requests = Number(/^livekv_http_requests_total (\d+)/m.exec(metrics)?.[1])
+    if (!(requests > LEAST_REQUESTS))
+      throw new Error(`${url} served ${requests} requests: the load was not spread`)
+  }
 }
 
 async function latencies(three: Cluster): Promise<Line[]> {
