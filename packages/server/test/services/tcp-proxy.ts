@@ -30,6 +30,7 @@ export class TcpProxy {
   readonly #stalled = new Set<Direction>()
   readonly #state: LinkState = { delayMs: 0, bytesPerSecond: Number.POSITIVE_INFINITY, webSockets: true }
   #blackHoled = false
+  #accepted = 0
 
   static async start(target: Target): Promise<TcpProxy> {
     const listener = createServer({ allowHalfOpen: true, pauseOnConnect: true })
@@ -52,8 +53,14 @@ export class TcpProxy {
     return through.href
   }
 
+  /** Clients' connections that are open. */
   get connections(): number {
     return this.#links.size
+  }
+
+  /** How many connections clients have made so far. A client that comes again at once is seen by this one only. */
+  get accepted(): number {
+    return this.#accepted
   }
 
   /** New connections are led there; those that are do not move. */
@@ -134,6 +141,7 @@ export class TcpProxy {
 
   #accept(): void {
     this.#listener.on('connection', (client) => {
+      this.#accepted++
       const link = new Link(client, this.#target, this.#state)
       this.#links.add(link)
       client.once('close', () => this.#links.delete(link))
