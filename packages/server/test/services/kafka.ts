@@ -107,7 +107,8 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaServe
   }
 
   try {
-    const format = ['format', '--cluster-id', clusterId(), '--config', propertiesFile]
+    // One argument: an id may begin with a hyphen.
+    const format = ['format', `--cluster-id=${clusterId()}`, '--config', propertiesFile]
     if (options.sasl) format.push('--add-scram', scram(options.sasl))
     const quick = ['-Xmx64m', '-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC']
     await promisify(execFile)(java, [...quick, ...program, 'kafka.tools.StorageTool', ...format])
