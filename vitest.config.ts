@@ -1,8 +1,38 @@
+import { basename } from 'node:path'
 import { defineConfig } from 'vitest/config'
+import { BaseSequencer, type TestSpecification } from 'vitest/node'
 
 const ALL = ['packages/*/test/**/*.test.ts', 'test/**/*.test.ts']
 const SERVICE = ['packages/*/test/**/*.service.test.ts']
 const BROWSER = ['packages/*/test/**/*.e2e.test.ts']
+
+/** They take half a minute or more, the longest first: begun last, one would run alone at the end. */
+const LONGEST = [
+  'faults.service.test.ts',
+  'watchers.test.ts',
+  'writer.service.test.ts',
+  'kafka-faults.service.test.ts',
+  'database-away.service.test.ts',
+  'embedded-power-cut.test.ts',
+  'sigkill.test.ts',
+  'sigkill.service.test.ts',
+  'watchers.service.test.ts',
+]
+
+class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const rank = ({ moduleId }: TestSpecification) => {
+      const place = LONGEST.indexOf(basename(moduleId))
+      return place < 0 ? LONGEST.length : place
+    }
+    const sorted = await super.sort(files)
+    return sorted.sort((one, other) => groupOf(one) - groupOf(other) || rank(one) - rank(other))
+  }
+}
+
+function groupOf({ project }: TestSpecification): number {
+  return project.config.sequence.groupOrder
+}
 
 /**
  * Three projects, one after the other: what needs nothing, what needs real servers (PostgreSQL, Redis, Kafka,
@@ -23,6 +53,7 @@ const common = {
 // biome-ignore lint/style/noDefaultExport: Vitest reads the default export
 export default defineConfig({
   test: {
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         test: {
