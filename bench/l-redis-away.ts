@@ -30,6 +30,8 @@ export async function redisAway(): Promise<Line[]> {
       DATABASE_URL: postgres.url,
       REDIS_URL: redis.url,
       TAIL_MAX_ENTRIES: String(TAIL_ENTRIES),
+      // Otherwise it says that Redis is away.
+      LOG_LEVEL: 'error',
     }
     const server = await startLiveKV(settings)
     servers.push(server)
