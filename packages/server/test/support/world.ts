@@ -260,7 +260,9 @@ class TruthfulCache implements Cache {
       keys.map((key) => {
         const change = oracle.latest(key, cacheAsOf)
         const entry = (change && entryOf(change)) ?? null
-        return [key, { key, entry, revision: change?.revision ?? 0, asOf: cacheAsOf }]
+        const isTold = change && (entry || change.revision > oracle.compactedThrough)
+        // Another instance's fill, too: where the log no longer had the delete, the absence has no revision.
+        return [key, { key, entry, revision: isTold ? change.revision : 0, asOf: cacheAsOf }]
       }),
     )
   }
