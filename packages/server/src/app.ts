@@ -211,11 +211,8 @@ export async function createApp(config: Config, log: Log = createLog(config)): P
   }
 }
 
-function degradedParts(parts: Record<DegradedPart['part'], { problem: string | null }>): DegradedPart[] {
-  return (['cache', 'bus'] as const).flatMap((part) => {
-    const { problem } = parts[part]
-    return problem === null ? [] : [{ part, problem }]
-  })
+function degradedParts(parts: Record<DegradedPart, { problem: string | null }>): DegradedPart[] {
+  return (['cache', 'bus'] as const).filter((part) => parts[part].problem !== null)
 }
 
 function urlOf({ address, family, port }: AddressInfo): string {

@@ -114,6 +114,13 @@ test('neither values nor secrets get into the log, whatever fails; one line per 
       },
     ])
     expectNoSecret(told)
+    for (const shown of [told, await (await fetch(`${url}/api/v1/status`)).text()]) {
+      // Where the others are is for the log alone, and why they are not reached.
+      expect(shown).toContain('"degraded":[{"part":"cache"')
+      expect(shown).not.toMatch(/127\.0\.0\.1|redis:|ECONN/)
+    }
+    expect(output()).toContain(dead)
+    expect(output()).toContain('ECONNREFUSED')
     const value = JSON.stringify(VALUE)
     expect((await send('/add', `{"key":"a","value":${value}}`)).status).toBe(200)
     const malformed = await send('/add', `{"key":"a","value":${value}`, { 'x-request-id': 'from-a.proxy:1' })

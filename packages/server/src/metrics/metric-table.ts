@@ -177,7 +177,7 @@ export const METRICS: readonly Metric[] = [
   ),
   gauge(
     'livekv_degraded',
-    '1 while the instance does without this part, else 0; /readyz says why.',
+    '1 while the instance does without this part, else 0; its log says why.',
     ({ cache, bus }) => ({
       cache: cache.problem === null ? 0 : 1,
       bus: bus.problem === null ? 0 : 1,
