@@ -158,7 +158,11 @@ export async function createApp(config: Config, log: Log = createLog(config)): P
       instance,
       errors,
       metrics: async () => ({ contentType: metrics.contentType, text: await metrics.text() }),
-      health: () => ({ ...health, contiguous: hub.contiguous, degraded: degradedParts({ cache, bus }) }),
+      health: () => ({
+        ...health,
+        contiguous: hub.contiguous,
+        degraded: degradedParts({ cache, bus, sockets: cluster }),
+      }),
       reach: (revision, timeoutMs) => reach(hub, revision, () => false, timeoutMs),
       presence: (key) => sockets.presence.report(key),
     })
@@ -187,6 +191,7 @@ export async function createApp(config: Config, log: Log = createLog(config)): P
       store,
       cache,
       bus,
+      cluster,
       republisher,
       limits,
     })
@@ -211,8 +216,8 @@ export async function createApp(config: Config, log: Log = createLog(config)): P
   }
 }
 
-function degradedParts(parts: Record<DegradedPart, { problem: string | null }>): DegradedPart[] {
-  return (['cache', 'bus'] as const).filter((part) => parts[part].problem !== null)
+function degradedParts(parts: Record<DegradedPart, { problem: string | null } | undefined>): DegradedPart[] {
+  return (['cache', 'bus', 'sockets'] as const).filter((part) => (parts[part]?.problem ?? null) !== null)
 }
 
 function urlOf({ address, family, port }: AddressInfo): string {

@@ -110,6 +110,7 @@ test('neither values nor secrets get into the log, whatever fails; one line per 
         degraded: [
           { part: 'cache', problem: expect.any(String) },
           { part: 'bus', problem: expect.any(String) },
+          { part: 'sockets', problem: expect.any(String) },
         ],
       },
     ])

@@ -3,7 +3,7 @@
  *
  *   alive      the process answers
  *   ready      it reaches its store and has seen all that was in the log when it was asked
- *   degraded   ready, but without its cache or its bus: slower, and as right as ever
+ *   degraded   ready, but without its cache, its bus or the sockets of others: slower, and as right as ever
  */
 import { LiveKVError } from '@livekv/protocol'
 import type { Express } from 'express'
@@ -21,6 +21,8 @@ const REACH_TIMEOUT_MS = 2_000
 /** Anybody may ask: where a server is and what it said is for the log. */
 const DEGRADED: Record<DegradedPart, string> = {
   cache: 'Redis cannot be used: more reads ask the database. The log of this instance says why.',
+  sockets:
+    'Redis cannot be used: who is connected to other instances is not known. The log of this instance says why.',
   bus: 'Kafka cannot be used: changes reach other instances a moment later. The log of this instance says why.',
 }
 
