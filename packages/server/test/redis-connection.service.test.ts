@@ -192,3 +192,22 @@ test('what is put into the cache is not told when Redis refuses the script', asy
   expect(told).toContain("unknown command 'EVALSHA'")
   expect(told).not.toContain('hidden')
 })
+
+test('what waits for a Redis that is stopped is bounded: more is refused at once, and it comes back all the same', async () => {
+  await connect()
+  expect(await ping()).toBe('PONG')
+  first.pause()
+  const [bound, more] = [10_000, 500]
+  const calls = Array.from({ length: bound + more }, () => ping().catch((error: Error) => error.message))
+  // The first ones still wait for their answers.
+  expect(await Promise.race([calls[0], calls.at(-1)])).toBe('The queue is full')
+  const answers = await Promise.all(calls)
+  expect(answers.slice(bound)).toEqual(Array.from({ length: more }, () => 'The queue is full'))
+  expect(answers.filter((answer) => answer === 'no answer in 100 ms').length).toBeGreaterThan(bound - 10)
+  const { skipped } = connection.stats()
+  await expect(ping()).rejects.toThrow(RedisAwayError)
+  expect(connection.stats().skipped).toBe(skipped + 1)
+  first.resume()
+  await isBack()
+  expect(await ping()).toBe('PONG')
+})
