@@ -31,6 +31,7 @@ export interface Config {
   maxValueBytes: number
   maxBodyBytes: number
   maxBatchItems: number
+  /** Of the cache, and of the Tail's values once more; in characters. */
   cacheMaxBytes: number
   tailMaxEntries: number
   startupTimeoutMs: number
