@@ -129,8 +129,8 @@ export class Tail {
   }
 
   /**
-   * A read at head `asOf` found no value and no delete: nothing older is believed of the key until `contiguous` has
-   * come that far. It is not news for watchers: most such keys were never written.
+   * Rule: absence-is-remembered. A read at head `asOf` found no value and no delete: nothing older is believed of the
+   * key until `contiguous` has come that far. It is not news for watchers: most such keys were never written.
    */
   noteAbsent(key: string, asOf: number): void {
     if (asOf <= this.contiguous) return
