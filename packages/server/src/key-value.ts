@@ -182,6 +182,8 @@ export class KeyValue {
   ): Found | undefined {
     const { tail } = this.#hub
     if (!item || !tail.believes(key, item.asOf)) return undefined
+    // An instance that is ahead wrote it; or it is of a log whose end was lost, and whose revisions are given again.
+    if (source === 'cache' && item.asOf > this.#hub.knownHead) return undefined
     // Believed: so it is the latest up to `contiguous` as well.
     const asOf = Math.max(item.asOf, tail.contiguous)
     if (asOf < atLeast) return undefined

@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from 'vitest'
 import { MemoryBus } from '../src/bus/memory.ts'
+import { MemoryCache } from '../src/cache/memory.ts'
 import { Expiry } from '../src/expiry.ts'
 import type { Write } from '../src/store/store.ts'
 import { settle } from './support/held-calls.ts'
@@ -186,4 +187,15 @@ test('Expiry deletes page after page what has expired, and only at the revision 
   expect(warnings).toHaveLength(1)
   expect((await keyValue.keys()).keys).toEqual(['b', 'd'])
   expect(keyValue.get('b')).toMatchObject({ entry: { json: '"renewed"' } })
+})
+
+test('a cached item of a revision that the log does not have yet is not believed', async () => {
+  const oracle = filled('a', 'b', 'c')
+  const cache = new MemoryCache({ maxBytes: 1e6 })
+  const lost = { key: 'a', json: '"lost"', revision: 6, at: 6, time: 6, expiresAt: null }
+  cache.set([{ key: 'a', entry: lost, revision: 6, asOf: 6 }])
+  const { keyValue, hub } = await instanceOver(oracle, { cache })
+  expect(await keyValue.get('a')).toMatchObject({ entry: { json: '"a"' }, source: 'database' })
+  expect((await keyValue.getMany(['a', 'b'])).get('a')).toMatchObject({ entry: { json: '"a"' } })
+  expect(hub.knownHead).toBe(3)
 })

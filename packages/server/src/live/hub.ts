@@ -225,7 +225,7 @@ export class Hub implements Feed {
     const waitMs = bus.problem === null ? pollMs : Math.min(pollMs, POLL_WITHOUT_BUS_MS)
     this.#pollTimer = setTimeout(async () => {
       try {
-        this.noteHead(await this.#options.store.head())
+        this.noteHead(await this.#options.store.head(this.contiguous))
         if (this.contiguous >= this.#knownHead) this.#failedBefore = false
       } catch (error) {
         this.#reportFailure(error)
