@@ -189,7 +189,12 @@ export class KeyValue {
     if (asOf < atLeast) return undefined
     // Rules: found-enters-tail, found-is-shown. Another instance's write that the bus has not brought yet:
     // watchers get it now, and no later read less.
-    if (this.#isNews(item)) this.#hub.accept([changeBehind(item)])
+    if (this.#isNews(item)) {
+      const change = changeBehind(item)
+      // Or reads could step back behind it. What the store gave is kept whatever it takes: the log can be read then too.
+      if (source === 'cache' && tail.refuses(change)) return undefined
+      this.#hub.accept([change])
+    }
     return { entry: item.entry, revision: item.revision, asOf, source }
   }
 

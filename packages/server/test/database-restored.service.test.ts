@@ -147,6 +147,18 @@ test('a log that has lost its end is another store from then on', async () => {
   expect(await again.head()).toBe(2)
 })
 
+test('a log that has lost its end in a crash is noticed by the next connection', async () => {
+  const url = await createTestDatabase()
+  const store = await open(url)
+  await put(store, 'a', 'b', 'c', 'd')
+  const failure = failureOf(store)
+  const others = 'select pg_terminate_backend(pid) from pg_stat_activity'
+  const here = 'where datname = current_database() and pid <> pg_backend_pid()'
+  await query(url, ...LOSE_LAST, `${others} ${here}`)
+  await failure
+  expect((await open(url)).info.storeId).not.toBe(store.info.storeId)
+})
+
 test('a commit that is given a revision which there was already ends the store, also if the log grows on', async () => {
   const url = await createTestDatabase()
   const store = await open(url)

@@ -199,3 +199,20 @@ test('a cached item of a revision that the log does not have yet is not believed
   expect((await keyValue.getMany(['a', 'b'])).get('a')).toMatchObject({ entry: { json: '"a"' } })
   expect(hub.knownHead).toBe(3)
 })
+
+test('a cached item that is news for a full Tail is not taken, and the store is asked', async () => {
+  const oracle = filled('a', 'b', 'c')
+  const cache = new MemoryCache({ maxBytes: 1e6 })
+  const { keyValue, hub } = await instanceOver(oracle, { cache, tailEntries: 2 })
+  const changes = ['d', 'e', 'f', 'g', 'h', 'i'].map((key) => oracle.append(put(key), true))
+  // All but the first; then as if another instance had filled the shared cache.
+  hub.receive(changes.slice(1))
+  const last = oracle.get(['i']).entries.get('i')!
+  cache.set([{ key: 'i', entry: last, revision: 9, asOf: 9 }])
+  const size = hub.tail.size
+  expect(hub.tail.revisionOf('i')).toBe(0)
+  const found = keyValue.get('i')
+  expect(found).toBeInstanceOf(Promise)
+  expect(hub.tail.size).toBe(size)
+  expect(await found).toMatchObject({ revision: 9, source: 'database' })
+})

@@ -37,7 +37,8 @@ const POLL_WITHOUT_BUS_MS = 200
 /**
  * Where every change of this instance comes together:
  *
- *   own commits, bus, reads, gap fills -> accept -> Tail (drop what is not news) -> listeners
+ *   own commits, reads, gap fills -> accept, fill ─┬─> Tail (drop what is not news) -> listeners
+ *   bus -> receive, as far as there is room ────────┘
  *
  * Delivers without waiting for gaps: order matters per key, not between keys. A gap that lasts is filled from
  * the log, and the log's head is polled, so that nothing depends on the bus. If the log is gone, the watched keys
@@ -107,6 +108,14 @@ export class Hub implements Feed {
     this.#accept(changes)
   }
 
+  /**
+   * Takes changes that the log has as well. Those for which the Tail has no room are left to it: they are shown when
+   * it has been read so far, by which the room is made.
+   */
+  receive(changes: readonly Change[]): void {
+    this.#accept(changes, true)
+  }
+
   /** Takes changes that were missed and have been read from the log. */
   fill(changes: readonly Change[]): void {
     const news = this.#accept(changes)
@@ -116,11 +125,12 @@ export class Hub implements Feed {
   }
 
   /** Returns how many were news. */
-  #accept(changes: readonly Change[]): number {
+  #accept(changes: readonly Change[], mayComeAgain = false): number {
     const { tail } = this
     const news: Change[] = []
     for (const change of changes) {
       if (change.revision > this.#knownHead) this.#knownHead = change.revision
+      if (mayComeAgain && tail.refuses(change)) continue
       if (tail.enter(change)) news.push(change)
     }
     this.#afterEntering(news)
