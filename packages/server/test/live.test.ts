@@ -200,6 +200,32 @@ test('Hub: a log that cannot be read is reported once and read when it can be', 
   await hub.close()
 })
 
+test('Hub: a page of the log that does not come is asked for in smaller parts, and as before when it does', async () => {
+  const oracle = new LogOracle()
+  for (let n = 0; n < 1_000; n++) oracle.append({ op: 'put', key: 'a', json: '1' })
+  const asked: number[] = []
+  const { hub } = await hubOver(new LogOracle(), {
+    gapMs: 1e6,
+    pollMs: 1e6,
+    store: {
+      changesSince: async (revision, limit) => {
+        asked.push(limit)
+        if (asked.length <= 4) throw new LiveKVError('STORE_FAILED', 'No answer.')
+        return oracle.changesSince(revision, Math.min(limit, 300))
+      },
+      latestChanges: async () => ({ head: 0, changes: [] }),
+      head: async () => oracle.head,
+      get: async (keys) => oracle.get(keys),
+      list: async (page) => oracle.list(page),
+    },
+  })
+  hub.noteHead(oracle.head)
+  for (let n = 0; n < 5; n++) await hub.catchUp()
+  expect(hub.contiguous).toBe(1_000)
+  expect(asked).toEqual([5_000, 1_250, 313, 100, 100, 200, 400, 800, 1_600])
+  await hub.close()
+})
+
 test('Hub: where only keys are watched a large gap is jumped over', async () => {
   const oracle = new LogOracle()
   const { hub, seen } = await hubOver(oracle, {

@@ -1,5 +1,5 @@
 import type { Change, Store } from '../store/store.ts'
-import { catchUp, deleteOf } from './catch-up.ts'
+import { catchUp, deleteOf, LOG_READ_TIMEOUT_MS, LogPage } from './catch-up.ts'
 import type { Feed } from './feed.ts'
 import type { Tail } from './tail.ts'
 
@@ -23,7 +23,7 @@ export interface HubOptions {
   log: HubLog
   /** Age at which a gap is filled from the log. */
   gapMs?: number
-  /** How often the log's head is asked for, whatever the bus says. */
+  /** How often the log's head is asked for, whatever the bus says; more often after it could not be read. */
   pollMs?: number
   /** While this one has a problem, the head is asked for more often: nothing else tells of other instances' writes. */
   bus?: { readonly problem: string | null }
@@ -32,7 +32,7 @@ export interface HubOptions {
 }
 
 const WARM_CHANGES = 5_000
-const POLL_WITHOUT_BUS_MS = 200
+const SOON_MS = 200
 
 /**
  * Where every change of this instance comes together:
@@ -57,6 +57,7 @@ export class Hub implements Feed {
   #pollTimer: NodeJS.Timeout | undefined
   #catchingUp: Promise<void> | undefined
   #failedBefore = false
+  readonly #page = new LogPage()
   readonly #counts = { gapsFilled: 0, gapChanges: 0, jumps: 0 }
   #waiters: { revision: number; done: (reached: boolean) => void }[] = []
   #closed = false
@@ -232,10 +233,10 @@ export class Hub implements Feed {
   #schedulePoll(): void {
     if (this.#closed) return
     const { bus, pollMs } = this.#options
-    const waitMs = bus.problem === null ? pollMs : Math.min(pollMs, POLL_WITHOUT_BUS_MS)
+    const waitMs = bus.problem === null && !this.#failedBefore ? pollMs : Math.min(pollMs, SOON_MS)
     this.#pollTimer = setTimeout(async () => {
       try {
-        this.noteHead(await this.#options.store.head(this.contiguous))
+        this.noteHead(await this.#options.store.head(this.contiguous, LOG_READ_TIMEOUT_MS))
         if (this.contiguous >= this.#knownHead) this.#failedBefore = false
       } catch (error) {
         this.#reportFailure(error)
@@ -246,7 +247,7 @@ export class Hub implements Feed {
 
   async #run(): Promise<void> {
     try {
-      await catchUp(this, this.#options)
+      await catchUp(this, { ...this.#options, page: this.#page })
       this.#failedBefore = false
     } catch (error) {
       this.#reportFailure(error)

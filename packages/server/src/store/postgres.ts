@@ -143,17 +143,17 @@ export class PostgresStore implements Store {
     return this.#reading(readCandles(this.#database, query))
   }
 
-  changesSince(revision: number, limit: number) {
-    return this.#readingHead(readChangesSince(this.#database, revision, limit))
+  changesSince(revision: number, limit: number, timeoutMs?: number) {
+    return this.#readingHead(readChangesSince(this.#database, revision, limit, timeoutMs))
   }
 
   latestChanges(limit: number) {
     return this.#readingHead(readLatestChanges(this.#database, limit))
   }
 
-  async head(seen = 0) {
+  async head(seen = 0, timeoutMs?: number) {
     this.#known.noteHead(seen)
-    return (await this.#readingHead(readHead(this.#database))).head
+    return (await this.#readingHead(readHead(this.#database, timeoutMs))).head
   }
 
   expired(limit: number) {
