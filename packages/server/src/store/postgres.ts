@@ -117,7 +117,7 @@ export class PostgresStore implements Store {
       if (result.status !== 'applied' || result.repeated) continue
       const { revision } = result.change
       // They are applied, but in another log than the one that is known here.
-      if (revision <= leastHead) void this.#database.giveUpStore()
+      if (revision <= leastHead) void this.#database.disownStore()
       this.#known.noteHead(revision)
     }
     return results
@@ -168,6 +168,14 @@ export class PostgresStore implements Store {
     this.#database.onFailure(listener)
   }
 
+  /**
+   * Before `close`, when there is no time left to wait for a server that is away: what is under way rejects at once, as
+   * what it is, not applied or unknown.
+   */
+  giveUp(): void {
+    this.#database.giveUp()
+  }
+
   async ping(): Promise<void> {
     await this.head()
   }
@@ -186,7 +194,7 @@ export class PostgresStore implements Store {
     const leastHead = this.#known.head
     const result = await this.#reading(read)
     if (!hasHead) return result
-    if (result.head < leastHead) throw await this.#database.giveUpStore()
+    if (result.head < leastHead) throw await this.#database.disownStore()
     this.#known.noteHead(result.head)
     return result
   }

@@ -72,7 +72,7 @@ export class KnownStore {
   }
 
   /** After it nobody takes what is there for this store. Nothing happens if it is another one already. */
-  async giveUp(query: Query): Promise<void> {
+  async disown(query: Query): Promise<void> {
     await query(RENEW_IDENTITY, [this.storeId.split('.')[0]])
   }
 }
