@@ -1,0 +1,22 @@
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+
+/** A connection on which only this much of a request has come. */
+export async function begin(port: number, text: string): Promise<Socket> {
+  const socket = connect(port, '127.0.0.1')
+  socket.on('error', () => {})
+  await once(socket, 'connect')
+  socket.write(text)
+  return socket
+}
+
+/** All that comes until the connection ends. */
+export async function answerOf(socket: Socket): Promise<string> {
+  let answer = ''
+  socket.setEncoding('utf8').on('data', (text: string) => {
+    answer += text
+  })
+  // Not `once`, which rejects when the connection is cut.
+  await new Promise((resolve) => socket.on('close', resolve))
+  return answer
+}
