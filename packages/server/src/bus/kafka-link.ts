@@ -51,7 +51,7 @@ const STARTING = [
   ...['COORDINATOR_LOAD_IN_PROGRESS', 'COORDINATOR_NOT_AVAILABLE', 'NOT_COORDINATOR'],
   ...['NOT_LEADER_OR_FOLLOWER', 'LEADER_NOT_AVAILABLE', 'UNKNOWN_TOPIC_OR_PARTITION', 'UNKNOWN_TOPIC_ID'],
 ]
-const whileStarting = retry(
+export const whileStarting = retry(
   handleWhen((error) => hasCode(error, STARTING)),
   { maxAttempts: 50, backoff: new ConstantBackoff(100) },
 )
