@@ -8,7 +8,7 @@ import { createTestDatabase } from './services/test-database.ts'
 import { ServerProcess } from './sigkill/server-process.ts'
 import { checkDrain } from './support/check-drain.ts'
 import { runDrain } from './support/drain-run.ts'
-import { answerOf, begin } from './support/raw-request.ts'
+import { answerOf, begin, untilSeen } from './support/raw-request.ts'
 
 const TIMEOUT_MS = 600_000
 
@@ -64,8 +64,7 @@ test.each([
     ]
     for (const socket of sockets) closing.push(async () => socket.destroy())
     const answers = sockets.map(answerOf)
-    // Answered on another connection: by then the server has seen the bytes above.
-    await fetch(`${server.url}/healthz`)
+    await untilSeen(port)
     expect(await server.terminate(), server.output).toBe(0)
     const [first, second, read] = await Promise.all(answers)
     for (const answer of [first, second, read]) expect(answer).toMatch(/^HTTP\/1\.1 503 /)

@@ -7,7 +7,7 @@ import { freePort } from './services/free-port.ts'
 import { ServerProcess } from './sigkill/server-process.ts'
 import { checkDrain } from './support/check-drain.ts'
 import { runDrain } from './support/drain-run.ts'
-import { answerOf, begin } from './support/raw-request.ts'
+import { answerOf, begin, untilSeen } from './support/raw-request.ts'
 
 /** Each starts processes, which a busy machine takes long for. */
 const TIMEOUT_MS = 600_000
@@ -58,8 +58,7 @@ test(
       port,
       'POST /add HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 24\r\n\r\n',
     )
-    // Answered on another connection: by then the server has seen the bytes above.
-    await fetch(`${server.url}/healthz`)
+    await untilSeen(port)
     const exited = server.terminate()
     await expect.poll(() => isRefused(server)).toBe(true)
     const answers = [asking, writing].map(answerOf)
@@ -86,7 +85,7 @@ test(
     const { server, port } = await serverWith({ SHUTDOWN_TIMEOUT: '500ms' })
     await server.start()
     await begun(port, 'POST /add HTTP/1.1\r\nHost: localhost\r\nContent-Length: 24\r\n\r\n{')
-    await fetch(`${server.url}/healthz`)
+    await untilSeen(port)
     expect(await server.terminate(), server.output).toBe(0)
   },
   TIMEOUT_MS,

@@ -109,7 +109,7 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaServe
   }
 
   try {
-    // One argument: an id may begin with a hyphen.
+    // With "=": an id may begin with "-".
     const format = ['format', `--cluster-id=${clusterId()}`, '--config', propertiesFile]
     if (options.sasl) for (const scram of scrams(options.sasl)) format.push('--add-scram', scram)
     const quick = ['-Xmx64m', '-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC']

@@ -20,3 +20,11 @@ export async function answerOf(socket: Socket): Promise<string> {
   await new Promise((resolve) => socket.on('close', resolve))
   return answer
 }
+
+/**
+ * Resolves when the server has seen what came on connections made before. It is asked on a new one: another that is
+ * kept alive would overtake those that wait to be accepted.
+ */
+export async function untilSeen(port: number): Promise<void> {
+  await answerOf(await begin(port, 'GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n'))
+}
