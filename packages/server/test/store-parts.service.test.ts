@@ -130,6 +130,16 @@ test('a partition that is read is not waited for: writers go on, and it is dropp
   // Behind somebody who waits for the reader this would wait as long.
   expect(await store.commit([put('a', '7')])).toMatchObject([{ status: 'applied' }])
   expect(await dropped).toBe(false)
+  // Nor are new ones, which are attached beside the reader; only now and then another process makes them just then.
+  const ahead = new Partitions({ sequelize, size: 50, retention, log: pino({ level: 'silent' }) })
+  const extended = () =>
+    ahead.extend().then(
+      () => true,
+      () => false,
+    )
+  await expect.poll(extended).toBe(true)
+  const parts = await admin.query("select 1 from pg_inherits where inhparent = 'changes'::regclass")
+  expect(parts.rowCount).toBeGreaterThan(4)
 
   await reader.query('commit')
   await expect.poll(() => partitions.compact()).toBe(true)
