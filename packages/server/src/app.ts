@@ -60,6 +60,9 @@ export interface App {
 const STORE_SHARE = 0.7
 /** Then requests under way are cut off; the rest is for what the bus still has to send and the store to write. */
 const DRAIN_SHARE = 0.8
+/** Of what is left by then: for giving back the lease, and of what is left after that, for the bus. */
+const LEASE_SHARE = 0.25
+const BUS_SHARE = 0.9
 
 export async function createApp(config: Config, log: Log = createLog(config)): Promise<App> {
   const instance = randomUUID()
@@ -78,7 +81,11 @@ export async function createApp(config: Config, log: Log = createLog(config)): P
     stopped ??= stopAll()
     return stopped
   }
+  let stopByMs = Number.POSITIVE_INFINITY
+  /** A part of what is left of SHUTDOWN_TIMEOUT. */
+  const partOfLeft = (share: number) => Math.max(0, stopByMs - performance.now()) * share
   const stopAll = async () => {
+    stopByMs = performance.now() + config.shutdownTimeoutMs
     const givingUp = setTimeout(() => store.giveUp(), config.shutdownTimeoutMs * STORE_SHARE)
     for (let end = running.pop(); end; end = running.pop()) {
       await end().catch((error) => log.error({ err: error }, 'a part did not stop cleanly'))
@@ -98,7 +105,7 @@ export async function createApp(config: Config, log: Log = createLog(config)): P
     running.push(() => hub.close())
     const recentKeys = new RecentKeys({ store, hub, limit: config.keysLimit, log })
     running.push(() => recentKeys.close())
-    running.push(() => bus.close())
+    running.push(() => bus.close(partOfLeft(BUS_SHARE)))
     const redis = config.redis && new RedisConnection({ url: config.redis.url, name: 'commands', log })
     if (redis) running.push(() => redis.close())
     await redis?.start()
@@ -122,7 +129,7 @@ export async function createApp(config: Config, log: Log = createLog(config)): P
     await hub.start()
     await bus.subscribe((changes) => hub.receive(changes))
     const republisher = kafka && new Republisher({ bus: kafka, mark: store.mark, store, instance, log })
-    if (republisher) running.push(() => republisher.close())
+    if (republisher) running.push(() => republisher.close(partOfLeft(LEASE_SHARE)))
     republisher?.start()
     recentKeys.start()
     const metrics = new Metrics()
