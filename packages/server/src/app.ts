@@ -57,7 +57,7 @@ export interface App {
 }
 
 /** Of SHUTDOWN_TIMEOUT: then a database that is away is waited for no longer, so that requests under way get an answer. */
-const STORE_SHARE = 0.7
+const STORE_SHARE = 0.6
 /** Then requests under way are cut off; the rest is for what the bus still has to send and the store to write. */
 const DRAIN_SHARE = 0.8
 /** Of what is left by then: for giving back the lease, and of what is left after that, for the bus. */
@@ -86,7 +86,7 @@ export async function createApp(config: Config, log: Log = createLog(config)): P
   const partOfLeft = (share: number) => Math.max(0, stopByMs - performance.now()) * share
   const stopAll = async () => {
     stopByMs = performance.now() + config.shutdownTimeoutMs
-    const givingUp = setTimeout(() => store.giveUp(), config.shutdownTimeoutMs * STORE_SHARE)
+    const givingUp = setTimeout(() => store.giveUpIfAway(), config.shutdownTimeoutMs * STORE_SHARE)
     for (let end = running.pop(); end; end = running.pop()) {
       await end().catch((error) => log.error({ err: error }, 'a part did not stop cleanly'))
     }

@@ -40,7 +40,7 @@ test(
 )
 
 /** Past the timeout and its margin the exit code would be 1; a statement to a silent server alone takes longer. */
-const SHUTDOWN_TIMEOUT = '4s'
+const SHUTDOWN_TIMEOUT = '8s'
 
 test.each([
   ['silent', (proxy: TcpProxy) => proxy.blackHole(), /"code":"COMMIT_UNKNOWN"/],

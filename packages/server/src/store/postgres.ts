@@ -32,6 +32,8 @@ export interface PostgresStoreOptions {
 const PARTITION_SIZE = 4_000_000
 const COMMIT_DEADLINE_MS = 15_000
 const MAINTENANCE_MS = 1_000
+/** For an answer of a server that is there. */
+const PROBE_MS = 250
 /** At least; at most twice that and ROTATE_EVERY_MS. */
 const IDEMPOTENCY_KEPT_MS = 15 * 60_000
 const ROTATE_EVERY_MS = 60_000
@@ -169,11 +171,15 @@ export class PostgresStore implements Store {
   }
 
   /**
-   * Before `close`, when there is no time left to wait for a server that is away: what is under way rejects at once, as
-   * what it is, not applied or unknown.
+   * Before `close`, when little time is left: a server that does not answer at once is waited for no longer, and what is
+   * under way rejects as what it is, not applied or unknown.
    */
-  giveUp(): void {
-    this.#database.giveUp()
+  async giveUpIfAway(): Promise<void> {
+    const answers = this.ping().then(
+      () => true,
+      () => false,
+    )
+    if (!(await Promise.race([answers, sleep(PROBE_MS, false)]))) this.#database.giveUp()
   }
 
   async ping(): Promise<void> {
