@@ -36,6 +36,8 @@ describe.each(['compose.yaml', 'compose.zookeeper.yaml'])('%s', (file) => {
       }
     }
     expect(open.sort()).toEqual(['kafka-ui', 'nginx'])
+    // By it they know whether a web site of any name could mean them.
+    expect(services.get('app')).toMatch(/^ +PUBLISHED_ON: \$\{BIND:-127\.0\.0\.1\}$/m)
     const written = [...services.values()].join('\n')
     expect(written.match(/^ +ports:/gm)).toHaveLength(written.match(/^ +ports: \['.*'\]$/gm)!.length)
   })
