@@ -59,6 +59,18 @@ describe.each(['compose.yaml', 'compose.zookeeper.yaml'])('%s', (file) => {
     }
   })
 
+  test('checks the health of each, says when others may start, and keeps logs small', () => {
+    for (const [name, block] of services) {
+      // The image of the app brings its own.
+      if (name !== 'app') expect(block, name).toMatch(/^ {4}healthcheck:\n +(?:# .*\n +)*test: /m)
+      expect(block, name).toMatch(/^ {4}logging: \*logging$/m)
+      const [, after = ''] = /^ {4}depends_on:\n((?: {6}.*\n?)+)/m.exec(block) ?? []
+      for (const line of after.trim().split('\n').filter(Boolean)) {
+        expect(line, name).toMatch(/^ *[\w-]+: \{ condition: service_healthy \}$/)
+      }
+    }
+  })
+
   test('mounts files that are there', () => {
     const mounted = [...services.values()].flatMap((block) => [...block.matchAll(/^ +- \.\/(.*?):/gm)])
     expect(mounted.length).toBeGreaterThan(5)
