@@ -64,6 +64,19 @@ test('an offer to speak another protocol reaches the instances from Socket.IO al
   expect(body).toEqual({ upgrade: 'websocket', connection: 'upgrade' })
 })
 
+test('the instances are told the name that a browser used, by which they refuse those of others', async () => {
+  answer = ({ headers }, response) => response.end(JSON.stringify(headers.host))
+  for (const [method, path] of [
+    ['GET', '/keys'],
+    ['POST', '/add'],
+    ['POST', '/api/v1/entries/get'],
+    ['PUT', '/api/v1/entries/a'],
+    ['GET', '/socket.io/?EIO=4&transport=polling'],
+  ] as const) {
+    expect((await ask(method, path, { host: 'evil.example:81' })).body, path).toBe('evil.example:81')
+  }
+})
+
 test.each(['/metrics', '/metrics/', '/METRICS', '/metrics?all', '/%6detrics', '//metrics'])(
   'the metrics of an instance are not passed on: %s',
   async (path) => {
