@@ -127,9 +127,11 @@ test.each(['text/event-stream', 'text/event-stream, */*;q=0.1', 'Text/Event-Stre
     const told = Promise.withResolvers<void>()
     answer = async (_, response) => {
       response.setHeader('content-type', 'text/event-stream')
+      // Chunks, and what comes with the headers, would not be held back in any case.
+      response.useChunkedEncodingByDefault = false
       response.write('data: 1\n\n')
       await told.promise
-      response.end('data: 2\n\n')
+      response.write('data: 2\n\n')
     }
     const asked = request(`${server.url}/stream`, { agent: false, headers: { accept } }).end()
     const [response] = (await once(asked, 'response')) as [IncomingMessage]
@@ -140,6 +142,7 @@ test.each(['text/event-stream', 'text/event-stream, */*;q=0.1', 'Text/Event-Stre
     await expect.poll(() => text).toBe('data: 1\n\n')
     told.resolve()
     await expect.poll(() => text).toBe('data: 1\n\ndata: 2\n\n')
+    asked.destroy()
   },
 )
 
