@@ -162,7 +162,11 @@ export async function createApp(config: Config, log: Log = createLog(config)): P
       instance,
       errors,
       metrics: async () => ({ contentType: metrics.contentType, text: await metrics.text() }),
-      health: () => ({ ...health, contiguous: hub.contiguous, degraded: degradedParts({ cache, bus }) }),
+      health: () => ({
+        ...health,
+        contiguous: hub.contiguous,
+        degraded: degradedParts({ cache, bus, sockets: cluster }),
+      }),
       reach: (revision, timeoutMs) => reach(hub, revision, () => false, timeoutMs),
       presence: (key) => sockets.presence.report(key),
     })
@@ -191,6 +195,7 @@ export async function createApp(config: Config, log: Log = createLog(config)): P
       store,
       cache,
       bus,
+      cluster,
       republisher,
       limits,
     })
@@ -215,11 +220,8 @@ export async function createApp(config: Config, log: Log = createLog(config)): P
   }
 }
 
-function degradedParts(parts: Record<DegradedPart['part'], { problem: string | null }>): DegradedPart[] {
-  return (['cache', 'bus'] as const).flatMap((part) => {
-    const { problem } = parts[part]
-    return problem === null ? [] : [{ part, problem }]
-  })
+function degradedParts(parts: Record<DegradedPart, { problem: string | null } | undefined>): DegradedPart[] {
+  return (['cache', 'bus', 'sockets'] as const).filter((part) => (parts[part]?.problem ?? null) !== null)
 }
 
 function urlOf({ address, family, port }: AddressInfo): string {

@@ -150,7 +150,6 @@ export class KeyValue {
 
   #readFromStore(items: readonly CachedItem[], head: number): void {
     this.#hub.noteHead(head)
-    for (const item of items) if (item.revision === 0) this.#hub.tail.noteAbsent(item.key, head)
     this.#cache.set(items)
   }
 
@@ -188,6 +187,8 @@ export class KeyValue {
     // Rules: found-enters-tail, found-is-shown. Another instance's write that the bus has not brought yet:
     // watchers get it now, and no later read less.
     if (this.#isNews(item)) this.#hub.accept([changeBehind(item)])
+    // An absence of which nobody knows the own revision any more is no change: it is only kept in mind.
+    if (item.revision === 0) tail.noteAbsent(key, item.asOf)
     return { entry: item.entry, revision: item.revision, asOf, source }
   }
 

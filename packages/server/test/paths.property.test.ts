@@ -35,6 +35,15 @@ test.each([
     'foreignDelete a, foreignPut b, compact a 4, finish, finish, finish, get a, execute, answer, getOld a 3',
   ],
   [
+    'the same of an absence that another instance has put into the cache',
+    'foreignDelete a, foreignPut b, compact a 4, finish, finish, finish, getOld a 5, getOld a 3',
+  ],
+  [
+    'the same when more keys were read as absent than are remembered',
+    `foreignDelete a, foreignDelete b, foreignPut c, compact a 5, finish, finish, finish, getOld a 6, getOld b 6,
+     getOld a 3`,
+  ],
+  [
     'a re-read that found a key absent says nothing about the change that happened to be the head',
     `finish, finish, finish, foreignDelete a, foreignPut b, compact a 4, catchUp, finish, finish, finish,
      foreignPut b, foreignPut b, finish, finish, bus a 5`,

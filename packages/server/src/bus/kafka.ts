@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { ExponentialBackoff } from 'cockatiel'
 import type { Logger } from 'pino'
 import type { KafkaConfig } from '../config.ts'
+import { errorText } from '../error-text.ts'
 import type { Change } from '../store/store.ts'
 import { Backlog } from './backlog.ts'
 import type { Bus } from './bus.ts'
@@ -295,7 +296,7 @@ export class KafkaBus implements Bus {
 
 /** The innermost cause says most: the library wraps errors in errors. */
 function reasonOf(error: unknown): string {
-  const { cause, errors, message, code } = error as Error & { errors?: unknown[]; code?: string }
+  const { cause, errors } = error as Error & { errors?: unknown[] }
   const inner = cause ?? errors?.find(Boolean)
-  return inner === undefined ? (message || code || 'unknown reason').replace(/\.$/, '') : reasonOf(inner)
+  return inner === undefined ? errorText(error).replace(/\.$/, '') : reasonOf(inner)
 }

@@ -14,6 +14,7 @@ interface Node {
 const VALUE_OVERHEAD = 100
 /** How many entries that must stay are skipped in search of one that may go. */
 const EVICTION_SCAN = 64
+/** Keys read as absent that are remembered one by one. */
 const MAX_ABSENT = 10_000
 
 /**
@@ -44,10 +45,16 @@ export class Tail {
   #bytes = 0
   /** Keys read as absent at a head above `contiguous`, with no delete in the log that could stand here instead. */
   readonly #absentAsOf = new Map<string, number>()
+  readonly #maxAbsent: number
+  /** The highest head at which any key was read so. */
+  #highestAbsent = 0
+  /** Up to that head, any key may have been read so: it is no longer known which. */
+  #absentFloor = 0
 
-  constructor(limits: { maxEntries: number; maxBytes: number }) {
+  constructor(limits: { maxEntries: number; maxBytes: number; maxAbsent?: number }) {
     this.#maxEntries = limits.maxEntries
     this.#maxBytes = limits.maxBytes
+    this.#maxAbsent = limits.maxAbsent ?? MAX_ABSENT
   }
 
   get size(): number {
@@ -103,7 +110,7 @@ export class Tail {
   get(key: string): Change | undefined {
     const node = this.#nodes.get(key)
     if (node === undefined || node.revision <= this.floor) return undefined
-    if (this.#absentAsOf.size > 0 && node.revision < (this.#absentAsOf.get(key) ?? 0)) return undefined
+    if (this.#highestAbsent > this.contiguous && node.revision < this.#absentSince(key)) return undefined
     return node.change
   }
 
@@ -118,21 +125,18 @@ export class Tail {
    */
   believes(key: string, asOf: number): boolean {
     if (asOf < this.floor || this.revisionOf(key) > asOf) return false
-    return this.#absentAsOf.size === 0 || (this.#absentAsOf.get(key) ?? 0) <= asOf
+    return this.#highestAbsent <= this.contiguous || this.#absentSince(key) <= asOf
   }
 
   /**
-   * A read at head `asOf` found no value and no delete: nothing older is believed of the key until `contiguous` has
-   * come that far. It is not news for watchers: most such keys were never written.
+   * Rule: absence-is-remembered. A read at head `asOf` found no value and no delete: nothing older is believed of the
+   * key until `contiguous` has come that far. It is not news for watchers: most such keys were never written.
    */
   noteAbsent(key: string, asOf: number): void {
     if (asOf <= this.contiguous) return
-    if (this.#absentAsOf.size >= MAX_ABSENT) {
-      for (const [noted, head] of this.#absentAsOf)
-        if (head <= this.contiguous) this.#absentAsOf.delete(noted)
-      if (this.#absentAsOf.size >= MAX_ABSENT) this.#absentAsOf.clear()
-    }
+    if (this.#absentAsOf.size >= this.#maxAbsent && !this.#absentAsOf.has(key)) this.#forgetAbsent()
     this.#absentAsOf.set(key, Math.max(asOf, this.#absentAsOf.get(key) ?? 0))
+    this.#highestAbsent = Math.max(this.#highestAbsent, asOf)
   }
 
   /**
@@ -176,6 +180,24 @@ export class Tail {
     this.#bytes += weigh(change)
     this.#trim()
     return true
+  }
+
+  /** Nothing older is to be believed of the key. What `contiguous` has passed harms nothing: the Tail itself knows it. */
+  #absentSince(key: string): number {
+    const floor = this.#absentFloor > this.contiguous ? this.#absentFloor : 0
+    return Math.max(floor, this.#absentAsOf.get(key) ?? 0)
+  }
+
+  /**
+   * Those that `contiguous` has passed say nothing any more. If the others are too many, all keys count as read as
+   * absent at the highest of their heads until `contiguous` is there: only what was read at it or later is believed,
+   * and the store's next answer always is.
+   */
+  #forgetAbsent(): void {
+    for (const [key, asOf] of this.#absentAsOf) if (asOf <= this.contiguous) this.#absentAsOf.delete(key)
+    if (this.#absentAsOf.size <= this.#maxAbsent / 2) return
+    this.#absentFloor = this.#highestAbsent
+    this.#absentAsOf.clear()
   }
 
   #advance(): void {

@@ -180,7 +180,7 @@ export class PostgresStore implements Store {
       if (error instanceof LiveKVError) throw error
       throw new LiveKVError(
         'STORE_FAILED',
-        `The database could not be read: ${(error as Error).message}. Try again in a moment.`,
+        'The database could not be read. Try again in a moment.',
         { retryAfterSeconds: 1 },
         error,
       )

@@ -12,7 +12,8 @@ import { entryOf, LogOracle } from './log-oracle.ts'
 /**
  * One instance in full; everything around it is an adversary that never lies and keeps no other promise: other
  * instances commit, the bus loses, repeats and reorders, the cache gives any state that once was true, the store
- * executes and answers when it likes, the log is compacted, and the Tail holds two keys.
+ * executes and answers when it likes, the log is compacted, and the Tail holds two keys and
+ * one that was read as absent.
  */
 export const KEYS = ['a', 'b', 'c'] as const
 
@@ -75,7 +76,7 @@ class World {
     const log = { warn: (_: object, message: string) => this.problems.push(message) }
     this.hub = new Hub({
       store,
-      tail: new Tail({ maxEntries: 2, maxBytes: 250 }),
+      tail: new Tail({ maxEntries: 2, maxBytes: 250, maxAbsent: 1 }),
       watched: { ...wrap(watched), known: () => [...this.recentKeys.known(), ...this.watched.keys()] },
       log,
       gapMs: 1e9,
@@ -260,7 +261,9 @@ class TruthfulCache implements Cache {
       keys.map((key) => {
         const change = oracle.latest(key, cacheAsOf)
         const entry = (change && entryOf(change)) ?? null
-        return [key, { key, entry, revision: change?.revision ?? 0, asOf: cacheAsOf }]
+        const isTold = change && (entry || change.revision > oracle.compactedThrough)
+        // Another instance's fill, too: where the log no longer had the delete, the absence has no revision.
+        return [key, { key, entry, revision: isTold ? change.revision : 0, asOf: cacheAsOf }]
       }),
     )
   }
