@@ -23,7 +23,7 @@ export const FAULT_MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: `${SERVER}/live/hub.ts`,
-        find: '      await catchUp(this, this.#options)\n',
+        find: '      await catchUp(this, { ...this.#options, page: this.#page })\n',
         replace: '',
       },
     ],

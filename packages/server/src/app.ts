@@ -88,7 +88,8 @@ export async function createApp(config: Config, log: Log = createLog(config)): P
   try {
     const tail = new Tail({ maxEntries: config.tailMaxEntries, maxBytes: config.cacheMaxBytes })
     const audience = new WatchAudience<Watch>()
-    // Everything, for the list of keys and the classic `update`; and keys by name, which may have no value to list.
+    // Everything, for the list of keys and the classic `update`; and keys by name, which may have no value to list. So a
+    // gap is read from the log, however large it is, and only what the log no longer has is read again.
     const watched = { keys: () => audience.keys(), prefixes: () => [''], known: () => recentKeys.known() }
     const kafka =
       config.kafka && new KafkaBus({ config: config.kafka, instance, storeId: store.info.storeId, log })
@@ -119,7 +120,7 @@ export async function createApp(config: Config, log: Log = createLog(config)): P
     if (cluster) running.push(() => cluster.close())
     await cluster?.start()
     await hub.start()
-    await bus.subscribe((changes) => hub.accept(changes))
+    await bus.subscribe((changes) => hub.receive(changes))
     const republisher = kafka && new Republisher({ bus: kafka, mark: store.mark, store, instance, log })
     if (republisher) running.push(() => republisher.close())
     republisher?.start()

@@ -15,6 +15,8 @@ const step: fc.Arbitrary<Step> = fc.record({
 test.each([
   ['everything is watched', EVERYTHING],
   ['two keys are watched, and large gaps are jumped over', TWO_KEYS],
+  ['everything is watched, and the Tail is soon full', { ...EVERYTHING, tailEntries: 1 }],
+  ['two keys are watched, and the Tail is soon full', { ...TWO_KEYS, tailEntries: 1 }],
 ])(
   'no read and no watcher steps back, and all end at the latest value: %s',
   async (_, watched) => {

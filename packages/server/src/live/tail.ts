@@ -16,9 +16,12 @@ const VALUE_OVERHEAD = 100
 const EVICTION_SCAN = 64
 /** Keys read as absent that are remembered one by one. */
 const MAX_ABSENT = 10_000
+/** As many revisions above a gap are remembered at least: they weigh little, and each need not be read again. */
+const MIN_PENDING = 10_000
 
 /**
- * What this instance knows of the end of the log, bounded in entries and in characters of values.
+ * What this instance knows of the end of the log, bounded in entries and in characters of values. Above the bound are
+ * only what it wrote and read itself while a gap was open, and for as long as a re-read takes what that found.
  *
  * Guarantees, with `floor ≤ contiguous`:
  * - every change up to `contiguous` has been seen here (or was overtaken by a re-read at that head);
@@ -33,11 +36,12 @@ export class Tail {
   contiguous = 0
   readonly #maxEntries: number
   readonly #maxBytes: number
+  readonly #maxPending: number
   readonly #nodes = new Map<string, Node>()
   readonly #order = new RecencyList<Node>()
   /**
    * Revisions above `contiguous` that were seen. Rule: own-seen-set. Not derived from the nodes: those keep
-   * only the latest per key.
+   * only the latest per key. What it has no room for has to be brought by the log once more.
    */
   readonly #seen = new Set<number>()
   /** Every node older than it has lost its value. */
@@ -51,8 +55,9 @@ export class Tail {
   /** Up to that head, any key may have been read so: it is no longer known which. */
   #absentFloor = 0
 
-  constructor(limits: { maxEntries: number; maxBytes: number; maxAbsent?: number }) {
+  constructor(limits: { maxEntries: number; maxBytes: number; maxAbsent?: number; maxPending?: number }) {
     this.#maxEntries = limits.maxEntries
+    this.#maxPending = limits.maxPending ?? Math.max(limits.maxEntries, MIN_PENDING)
     this.#maxBytes = limits.maxBytes
     this.#maxAbsent = limits.maxAbsent ?? MAX_ABSENT
   }
@@ -92,10 +97,21 @@ export class Tail {
     if (revision === this.contiguous + 1) {
       this.contiguous = revision
       this.#advance()
-    } else {
+    } else if (this.#seen.size < this.#maxPending) {
       this.#seen.add(revision)
     }
     return this.#keep(change)
+  }
+
+  /**
+   * Rule: full-takes-nothing. Whether there is no room for the change: the gap below it is so large that all that is here
+   * must stay. Ask it of what the log gives again, and do not enter it then. A key that is here already, and the next
+   * revision in turn, always have room.
+   */
+  refuses({ key, revision }: Change): boolean {
+    // More than may be: none of them could go.
+    const isFull = this.#nodes.size > this.#maxEntries
+    return isFull && revision > this.contiguous + 1 && !this.#nodes.has(key)
   }
 
   /**
@@ -221,17 +237,24 @@ export class Tail {
    * floor over a gap would forget the changes in the gap.
    */
   #evict(): boolean {
+    const node = this.#evictable()
+    if (!node) return false
+    this.floor = Math.max(this.floor, node.revision)
+    this.#forgetValue(node)
+    if (this.#oldestValue === node) this.#oldestValue = node.newer
+    this.#order.remove(node)
+    this.#nodes.delete(node.key)
+    return true
+  }
+
+  #evictable(): Node | undefined {
     let node = this.#order.oldest
     for (let i = 0; node && i < EVICTION_SCAN; i++, node = node.newer) {
-      if (node.revision > this.contiguous) continue
-      this.floor = Math.max(this.floor, node.revision)
-      this.#forgetValue(node)
-      if (this.#oldestValue === node) this.#oldestValue = node.newer
-      this.#order.remove(node)
-      this.#nodes.delete(node.key)
-      return true
+      if (node.revision <= this.contiguous) return node
     }
-    return false
+    // What the log brings while all that was there before must stay: it goes as it comes.
+    const { newest } = this.#order
+    return newest && newest.revision <= this.contiguous ? newest : undefined
   }
 
   #forgetValue(node: Node): void {
