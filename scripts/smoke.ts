@@ -4,20 +4,27 @@
  *   ready -> pages -> write, read, history -> watches of both protocols see a write -> deleted again -> Kafka UI
  *
  * It writes one key of its own, `smoke.…`, and deletes it; what it wrote stays in the history. Kafka UI is looked for at
- * port 9090 of the same host: `--kafka-ui=URL` names another place, `--no-kafka-ui` leaves it out. Each step may take
- * 10 s. Ends with 0 if all of them passed.
+ * port 9090 of the same host: `--kafka-ui=URL` names another place, `--no-kafka-ui` leaves it out. What may still be
+ * starting, LiveKV and Kafka UI, is waited for up to 60 s (`--wait=SECONDS`); each other step may take 10 s. Ends with 0 if
+ * all of them passed.
  */
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { createClient } from '@livekv/client'
 import { io, type Socket } from 'socket.io-client'
 import { main } from './child.cjs'
 
 const STEP_LIMIT_MS = 10_000
-const USAGE = 'npm run smoke -- [URL] [--kafka-ui=URL | --no-kafka-ui]    (URL: http://localhost by default)'
+const WAIT_SECONDS = 60
+const PAUSE_MS = 1_000
+const USAGE = `npm run smoke -- [URL] [--kafka-ui=URL | --no-kafka-ui] [--wait=SECONDS]
+(URL: http://localhost, SECONDS: ${WAIT_SECONDS} by default)`
 
 interface Step {
   name: string
+  /** It may be starting: it is tried again for so long. */
+  waitMs?: number
   /** Resolves with what is worth telling; rejects with what is wrong. */
   run(signal: AbortSignal): Promise<string>
 }
@@ -29,13 +36,15 @@ async function smoke(args: readonly string[]): Promise<{ code: number }> {
   const [address = 'http://localhost', ...more] = args.filter((arg) => !arg.startsWith('--'))
   const url = URL.parse(address)
   const kafkaUi = options.includes('--no-kafka-ui') ? undefined : kafkaUiAddress(options, url)
-  const unknown = options.some((option) => !/^--(?:no-kafka-ui$|kafka-ui=)/.test(option))
+  const unknown = options.some((option) => !/^--(?:no-kafka-ui$|kafka-ui=|wait=\d{1,5}$)/.test(option))
+  const wait = options.find((option) => option.startsWith('--wait='))
+  const waitMs = Number(wait?.slice('--wait='.length) ?? WAIT_SECONDS) * 1_000
   if (!url?.protocol.startsWith('http') || kafkaUi === null || unknown || more.length > 0) {
     console.error(USAGE)
     return { code: 2 }
   }
-  const steps = stepsAt(url.origin)
-  if (kafkaUi) steps.push({ name: 'Kafka UI', run: (signal) => page(kafkaUi, signal) })
+  const steps = stepsAt(url.origin, waitMs)
+  if (kafkaUi) steps.push({ name: 'Kafka UI', waitMs, run: (signal) => page(kafkaUi, signal) })
   console.log(`LiveKV at ${url.origin}`)
   let failed = 0
   for (const [index, step] of steps.entries()) {
@@ -57,28 +66,41 @@ function kafkaUiAddress(options: readonly string[], url: URL | null): URL | null
   return URL.parse(given?.slice('--kafka-ui='.length) ?? `http://${url?.hostname}:9090/`)
 }
 
-async function passes({ name, run }: Step): Promise<boolean> {
+async function passes({ name, waitMs = 0, run }: Step): Promise<boolean> {
   const startedMs = performance.now()
+  let waiting = false
+  for (;;) {
+    try {
+      const told = await inTime(run)
+      console.log(` ✓ ${name} ${Math.round(performance.now() - startedMs)} ms  ${told}`)
+      return true
+    } catch (error) {
+      const { message, cause } = error as Error
+      const detail = cause instanceof Error ? cause.message || (cause as NodeJS.ErrnoException).code : ''
+      const reason = `${message}${detail ? ` (${detail})` : ''}`
+      if (performance.now() - startedMs + PAUSE_MS > waitMs) {
+        console.log(` ✗ ${name}: ${reason}`)
+        return false
+      }
+      if (!waiting) console.log(` … waiting up to ${waitMs / 1_000} s for ${name}: ${reason}`)
+      waiting = true
+      await sleep(PAUSE_MS)
+    }
+  }
+}
+
+async function inTime(run: Step['run']): Promise<string> {
   const signal = AbortSignal.timeout(STEP_LIMIT_MS)
   const late = new Promise<never>((_resolve, reject) => {
     signal.addEventListener('abort', () => reject(new Error(`Nothing in ${STEP_LIMIT_MS / 1_000} s.`)))
   })
-  try {
-    const told = await Promise.race([run(signal), late])
-    console.log(` ✓ ${name} ${Math.round(performance.now() - startedMs)} ms  ${told}`)
-    return true
-  } catch (error) {
-    const { message, cause } = error as Error
-    const reason = cause instanceof Error ? cause.message || (cause as NodeJS.ErrnoException).code : ''
-    console.log(` ✗ ${name}: ${message}${reason ? ` (${reason})` : ''}`)
-    return false
-  }
+  return Promise.race([run(signal), late])
 }
 
-function stepsAt(url: string): Step[] {
+function stepsAt(url: string, waitMs: number): Step[] {
   const key = `smoke.${randomUUID()}`
   return [
-    { name: 'ready', run: (signal) => ready(url, signal) },
+    { name: 'ready', waitMs, run: (signal) => ready(url, signal) },
     { name: 'dashboard', run: (signal) => page(new URL('/admin', url), signal) },
     { name: 'viewer', run: (signal) => page(new URL(`/viewer/${key}`, url), signal) },
     { name: 'client for pages', run: (signal) => page(new URL('/livekv.js', url), signal) },

@@ -2,16 +2,20 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { createApp, loadConfig } from '@livekv/server'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startDemo } from '../demo/demo.ts'
 import { KEYS, Market } from '../demo/market.ts'
 import { Random } from '../demo/random.ts'
 
+/** As `data` and `data/demo` in the repository. */
+let serverDataDir: string
 let dataDir: string
 beforeAll(async () => {
-  dataDir = await mkdtemp(join(tmpdir(), 'livekv-demo-'))
+  serverDataDir = await mkdtemp(join(tmpdir(), 'livekv-demo-'))
+  dataDir = join(serverDataDir, 'demo')
 })
-afterAll(() => rm(dataDir, { recursive: true, force: true }))
+afterAll(() => rm(serverDataDir, { recursive: true, force: true }))
 
 // A setting that would lead it to somebody's real store is not heeded.
 const start = () => startDemo({ dataDir, environment: { PORT: '0', DB_HOST: 'db.invalid' } })
@@ -41,6 +45,15 @@ test('every key has a day of history and moves; started again it goes on from th
   expect(again.changes.slice(0, imported.length)).toEqual(imported)
   const added = again.changes.slice(imported.length)
   expect(added.every(({ at, time }) => at === time)).toBe(true)
+}, 120_000)
+
+test('after the demo the server starts on its own data beside it, and the demo again after that', async () => {
+  await (await start()).close()
+  const { config } = loadConfig({ PORT: '0', DATA_DIR: serverDataDir, LOG_LEVEL: 'silent' })
+  const server = await createApp(config)
+  expect((await changes(server.url, 0)).head).toBe(0)
+  await server.close()
+  await (await start()).close()
 }, 120_000)
 
 test('the same seed makes the same market, plausible for as long as it runs', () => {

@@ -36,6 +36,8 @@ describe.each(['compose.yaml', 'compose.zookeeper.yaml'])('%s', (file) => {
       }
     }
     expect(open.sort()).toEqual(['kafka-ui', 'nginx'])
+    // By it they know whether a web site of any name could mean them.
+    expect(services.get('app')).toMatch(/^ +PUBLISHED_ON: \$\{BIND:-127\.0\.0\.1\}$/m)
     const written = [...services.values()].join('\n')
     expect(written.match(/^ +ports:/gm)).toHaveLength(written.match(/^ +ports: \['.*'\]$/gm)!.length)
   })
@@ -54,6 +56,18 @@ describe.each(['compose.yaml', 'compose.zookeeper.yaml'])('%s', (file) => {
     for (const [, name = '', value = ''] of settings) {
       expect(known).toContain(name)
       if (/(HOST|PORT|BROKERS|URL)$/.test(name)) expect(value).not.toContain('$')
+    }
+  })
+
+  test('checks the health of each, says when others may start, and keeps logs small', () => {
+    for (const [name, block] of services) {
+      // The image of the app brings its own.
+      if (name !== 'app') expect(block, name).toMatch(/^ {4}healthcheck:\n +(?:# .*\n +)*test: /m)
+      expect(block, name).toMatch(/^ {4}logging: \*logging$/m)
+      const [, after = ''] = /^ {4}depends_on:\n((?: {6}.*\n?)+)/m.exec(block) ?? []
+      for (const line of after.trim().split('\n').filter(Boolean)) {
+        expect(line, name).toMatch(/^ *[\w-]+: \{ condition: service_healthy \}$/)
+      }
     }
   })
 

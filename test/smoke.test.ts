@@ -1,6 +1,6 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, connect, createServer as createTcpServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
@@ -66,14 +66,50 @@ test('what does not work is named, and is the exit code', async () => {
   expect(code).toBe(1)
 })
 
-test('where nothing answers it ends at once, and tells wrong arguments from a failure', async () => {
+test('what is still starting is waited for, and it says so', async () => {
+  const app = new URL(await startApp())
+  let asked = 0
+  const front = createTcpServer((socket) => {
+    if (++asked <= 2) {
+      socket.destroy()
+      return
+    }
+    const instance = connect(Number(app.port), app.hostname)
+    for (const [one, other] of [
+      [socket, instance],
+      [instance, socket],
+    ] as const) {
+      one.on('error', () => other.destroy())
+      one.pipe(other)
+    }
+  })
+  let opened = 0
+  const kafkaUi = createServer((_, response) => {
+    response.statusCode = ++opened > 1 ? 200 : 503
+    response.end()
+  })
+  const [url, ui] = await Promise.all(
+    [front, kafkaUi].map(async (server) => {
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+      onTestFinished(() => void server.close())
+      return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    }),
+  )
+  const { code, output } = await smoke(url!, `--kafka-ui=${ui}`)
+  expect(output).toMatch(/… waiting up to 60 s for ready: .*\n ✓ ready /)
+  expect(output).toMatch(/… waiting up to 60 s for Kafka UI: http:\/\/\S+ answers 503\.\n ✓ Kafka UI /)
+  expect([code, opened]).toEqual([0, 2])
+})
+
+test('where nothing answers it ends, and tells wrong arguments from a failure', async () => {
   const silent = createServer()
   await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
   const { port } = silent.address() as AddressInfo
   await new Promise((resolve) => silent.close(resolve))
-  expect(await smoke(`http://127.0.0.1:${port}`)).toMatchObject({
+  expect(await smoke(`http://127.0.0.1:${port}`, '--wait=0')).toMatchObject({
     code: 1,
-    output: expect.stringContaining('ECONNREFUSED'),
+    output: expect.stringMatching(/✗ ready: .*ECONNREFUSED/),
   })
   expect(await smoke('http://localhost', '--everything')).toMatchObject({ code: 2 })
+  expect(await smoke('http://localhost', '--wait=long')).toMatchObject({ code: 2 })
 })

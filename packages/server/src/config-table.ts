@@ -55,7 +55,13 @@ export const SECTIONS: readonly Section[] = [
         name: 'ALLOWED_ORIGINS',
         kind: { type: 'origins' },
         description:
-          'Web origins, separated by commas, whose pages may call besides the server’s own, e.g. `https://prices.example`. `*` is every origin. While listening on loopback only, pages served from loopback may call too, and the hosts named here are accepted in the `Host` header.',
+          'Web origins, separated by commas, whose pages may call besides the server’s own, e.g. `https://prices.example`. `*` is every origin. While the server is reached by loopback only (`HOST`, `PUBLISHED_ON`), pages served from loopback may call too, and the hosts named here are accepted in the `Host` header.',
+      },
+      {
+        name: 'PUBLISHED_ON',
+        kind: { type: 'text' },
+        description:
+          'Address at which others reach the server, where that is not `HOST`: in a container that listens on `0.0.0.0` and whose port is published on `127.0.0.1`, write `127.0.0.1`, so that web sites whose name leads to this machine are refused as they are without the container. `compose.yaml` passes `BIND` on. Unset: `HOST`.',
       },
       {
         name: 'TRUST_PROXY',

@@ -7,6 +7,8 @@ import { isProxyRange } from './limits/proxy-ranges.ts'
 /** Filled by the configuration table; every other file takes its settings from here. */
 export interface Config {
   host: string
+  /** At which others reach the server: `host`, unless it is in a container or behind a proxy. */
+  publishedOn: string
   port: number
   dataDir: string
   /** Set: that PostgreSQL. Unset: the embedded one in `dataDir`. */
@@ -111,6 +113,7 @@ export function loadConfig(environment: Environment): { config: Config; warnings
 
   const config: Config = {
     host: text('HOST')!,
+    publishedOn: text('PUBLISHED_ON') ?? text('HOST')!,
     port: number('PORT'),
     dataDir: text('DATA_DIR')!,
     databaseUrl: text('DATABASE_URL') ?? databaseUrlOfParts(text, number),

@@ -11,7 +11,11 @@ import {
 
 type Subscribed = Parameters<ClassicServerEvents['subscribed']>[0]
 
-const origins = new Origins({ host: '127.0.0.1', allowedOrigins: ['https://friend.example'] })
+const origins = new Origins({
+  host: '127.0.0.1',
+  publishedOn: '127.0.0.1',
+  allowedOrigins: ['https://friend.example'],
+})
 let server: ClassicServer
 beforeEach(async () => {
   server = await startClassicServer((request) => origins.refusal(request))

@@ -20,6 +20,7 @@ describe('configuration', () => {
     const { config, warnings } = loadConfig({})
     expect(config).toEqual({
       host: '127.0.0.1',
+      publishedOn: '127.0.0.1',
       port: 8080,
       dataDir: './data',
       databaseUrl: undefined,

@@ -43,7 +43,8 @@ async function ask(
   const [response] = (await once(asked, 'response')) as [IncomingMessage]
   let text = ''
   for await (const chunk of response.setEncoding('utf8')) text += chunk
-  return { status: response.statusCode, headers: response.headers, body: JSON.parse(text) }
+  const isJson = response.headers['content-type'] !== 'text/html; charset=utf-8'
+  return { status: response.statusCode, headers: response.headers, body: isJson ? JSON.parse(text) : text }
 }
 
 test('an offer to speak another protocol reaches the instances from Socket.IO alone', async () => {
@@ -61,6 +62,19 @@ test('an offer to speak another protocol reaches the instances from Socket.IO al
   }
   const { body } = await ask('GET', '/socket.io/?EIO=4&transport=websocket', offer('WebSocket'))
   expect(body).toEqual({ upgrade: 'websocket', connection: 'upgrade' })
+})
+
+test('the instances are told the name that a browser used, by which they refuse those of others', async () => {
+  answer = ({ headers }, response) => response.end(JSON.stringify(headers.host))
+  for (const [method, path] of [
+    ['GET', '/keys'],
+    ['POST', '/add'],
+    ['POST', '/api/v1/entries/get'],
+    ['PUT', '/api/v1/entries/a'],
+    ['GET', '/socket.io/?EIO=4&transport=polling'],
+  ] as const) {
+    expect((await ask(method, path, { host: 'evil.example:81' })).body, path).toBe('evil.example:81')
+  }
 })
 
 test.each(['/metrics', '/metrics/', '/METRICS', '/metrics?all', '/%6detrics', '//metrics'])(
@@ -87,6 +101,50 @@ test.each([
     'access-control-expose-headers': 'Retry-After',
   })
 })
+
+test('a browser that opens an address which no instance answers gets a page that tries again', async () => {
+  answer = ({ socket }) => socket.destroy()
+  const accept = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8'
+  const { status, headers, body } = await ask('GET', '/admin', { accept })
+  expect([status, headers['content-type'], headers['retry-after']]).toEqual([
+    503,
+    'text/html; charset=utf-8',
+    '1',
+  ])
+  expect(body).toContain('<meta http-equiv="refresh" content="3">')
+  expect(body).toContain('LiveKV hiện chưa trả lời')
+  for (const other of ['*/*', 'application/json']) {
+    const { body } = await ask('GET', '/admin', { accept: other })
+    expect(body.code).toBe('STORE_FAILED')
+  }
+  expect((await ask('POST', '/add', { accept })).body.code).toBe('COMMIT_UNKNOWN')
+})
+
+test.each(['text/event-stream', 'text/event-stream, */*;q=0.1', 'Text/Event-Stream;charset=utf-8'])(
+  'a stream is passed on as it comes: %s',
+  async (accept) => {
+    await bothAnswer()
+    const told = Promise.withResolvers<void>()
+    answer = async (_, response) => {
+      response.setHeader('content-type', 'text/event-stream')
+      // Chunks, and what comes with the headers, would not be held back in any case.
+      response.useChunkedEncodingByDefault = false
+      response.write('data: 1\n\n')
+      await told.promise
+      response.write('data: 2\n\n')
+    }
+    const asked = request(`${server.url}/stream`, { agent: false, headers: { accept } }).end()
+    const [response] = (await once(asked, 'response')) as [IncomingMessage]
+    let text = ''
+    response.setEncoding('utf8').on('data', (chunk) => {
+      text += chunk
+    })
+    await expect.poll(() => text).toBe('data: 1\n\n')
+    told.resolve()
+    await expect.poll(() => text).toBe('data: 1\n\ndata: 2\n\n')
+    asked.destroy()
+  },
+)
 
 test.each([
   ['GET', '/keys', 'sent to another one'],

@@ -1,12 +1,15 @@
 /**
  * Which web pages may call. A browser names the page's origin in `Origin`; programs send none and are let in.
  *
- * Allowed: the server's own origin; pages from loopback while the server listens on loopback only; ALLOWED_ORIGINS.
- * While it listens on loopback only, `Host` must be a loopback name or a host of ALLOWED_ORIGINS too: otherwise a
- * page of a domain that resolves to 127.0.0.1 would be of the "same origin" (DNS rebinding). Pages opened as files have
- * the origin `null`, and so have sandboxed frames of any web site: it is not allowed (but by ALLOWED_ORIGINS=*).
+ * Allowed: the server's own origin; pages from loopback while the server is reached by loopback only (PUBLISHED_ON, or
+ * else HOST); ALLOWED_ORIGINS. While it is reached by loopback only, `Host` must be a loopback name or a host of
+ * ALLOWED_ORIGINS too: otherwise a page of a domain that resolves to 127.0.0.1 would be of the "same origin" (DNS
+ * rebinding). It may be an address where the server listens on others than loopback, in a container: its neighbours ask
+ * it by that, and rebinding takes a name. Pages opened as files have the origin `null`, and so have sandboxed frames of
+ * any web site: it is not allowed (but by ALLOWED_ORIGINS=*).
  */
 import type { IncomingMessage } from 'node:http'
+import { isIP } from 'node:net'
 import { LiveKVError } from '@livekv/protocol'
 import type { Config } from '../config.ts'
 import { shown } from './shown.ts'
@@ -15,16 +18,18 @@ export class Origins {
   readonly #allowed: ReadonlySet<string>
   readonly #allowedHosts: ReadonlySet<string>
   readonly #onLoopback: boolean
+  readonly #listensOnLoopback: boolean
   readonly #anyOrigin: boolean
   /** The last Host that was found good: nearly all requests carry the same. */
   #knownHost: string | undefined
 
-  constructor(config: Pick<Config, 'host' | 'allowedOrigins'>) {
+  constructor(config: Pick<Config, 'host' | 'publishedOn' | 'allowedOrigins'>) {
     this.#allowed = new Set(config.allowedOrigins)
     this.#allowedHosts = new Set(
       config.allowedOrigins.flatMap((origin) => (origin === '*' ? [] : [new URL(origin).host])),
     )
-    this.#onLoopback = isLoopback(config.host)
+    this.#onLoopback = isLoopback(config.publishedOn)
+    this.#listensOnLoopback = isLoopback(config.host)
     this.#anyOrigin = this.#allowed.has('*')
   }
 
@@ -33,10 +38,10 @@ export class Origins {
     if (this.#anyOrigin) return undefined
     const { host, origin } = request.headers
     if (this.#onLoopback && host !== this.#knownHost) {
-      if (host !== undefined && !isLoopback(hostname(host)) && !this.#allowedHosts.has(host)) {
+      if (host !== undefined && !this.#isOwn(hostname(host)) && !this.#allowedHosts.has(host)) {
         return new LiveKVError(
           'ORIGIN_NOT_ALLOWED',
-          `The Host ${shown(host)} is not this server’s: it listens on loopback only. Call http://localhost, or add http://${host.slice(0, 80)} to ALLOWED_ORIGINS.`,
+          `The Host ${shown(host)} is not this server’s: it is reached by loopback only. Call http://localhost, or add http://${host.slice(0, 80)} to ALLOWED_ORIGINS.`,
         )
       }
       this.#knownHost = host
@@ -46,6 +51,11 @@ export class Origins {
       'ORIGIN_NOT_ALLOWED',
       `Pages of ${shown(origin)} may not call this server: add the origin to ALLOWED_ORIGINS.`,
     )
+  }
+
+  /** No name that somebody else's DNS could lead here. */
+  #isOwn(name: string): boolean {
+    return isLoopback(name) || (!this.#listensOnLoopback && isIP(name.replace(/^\[(.*)\]$/, '$1')) !== 0)
   }
 
   #allows(origin: string, host: string | undefined): boolean {

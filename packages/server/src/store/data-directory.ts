@@ -97,11 +97,19 @@ function holder(dataDir: string): string {
   }
 }
 
-/** A directory with files that are not ours is left alone, hidden ones and a volume's `lost+found` aside. */
+/**
+ * A directory with files that are not ours is left alone, hidden ones and a volume's `lost+found` aside. Ours is also a
+ * data directory within it: the demo's `data/demo`.
+ */
 function refuseForeign(dataDir: string): void {
   const names = fs.readdirSync(dataDir)
   if (names.includes(MARKER)) return
-  const foreign = names.find((name) => !OWN.has(name) && !name.startsWith('.') && name !== 'lost+found')
+  const isOurs = (name: string) =>
+    OWN.has(name) ||
+    name.startsWith('.') ||
+    name === 'lost+found' ||
+    fs.existsSync(path.join(dataDir, name, MARKER))
+  const foreign = names.find((name) => !isOurs(name))
   if (foreign !== undefined)
     throw new LiveKVError(
       'STORE_FAILED',

@@ -54,7 +54,7 @@ export async function waitForDatabase<T>(options: WaitOptions, open: () => Promi
   } catch (error) {
     if (mayPass(error)) {
       throw new StartError(
-        `${addressText(address)}, was not there within ${timeoutMs / 1_000} s (STARTUP_TIMEOUT): ${errorText(rootOf(error))}. Start it, or check DATABASE_URL or DB_HOST, DB_PORT and DB_NAME.`,
+        `${addressText(address)}, was not there within ${timeoutMs / 1_000} s (STARTUP_TIMEOUT): ${errorText(rootOf(error))}. Start it (with Docker: docker compose up -d), or check DATABASE_URL or DB_HOST, DB_PORT and DB_NAME in the environment and in .env: without them the server keeps its data itself.`,
         { cause: error },
       )
     }
