@@ -39,7 +39,7 @@ async function watch(watchers: number, writesPerSecond: number) {
     await once(child, 'message')
     const agent = new Agent({ keepAlive: true })
     const start = performance.now()
-    const under: Promise<void>[] = []
+    const under: Promise<string>[] = []
     const writes = writesPerSecond * SECONDS
     for (let n = 0; n < writes; n++) {
       await sleep(Math.max(0, start + n * (1_000 / writesPerSecond) - performance.now()))

@@ -1,10 +1,11 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { type Agent, request } from 'node:http'
+import { type Agent, type ClientRequest, type IncomingMessage, request } from 'node:http'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { promisify } from 'node:util'
 import serverFlags from '../scripts/server-flags.cjs'
 import type { LoadPlan, LoadResult } from './load.ts'
@@ -78,12 +79,20 @@ async function freePort(): Promise<number> {
   return port
 }
 
-/** A connection that stays open and no more than that: `fetch` alone takes a third of a millisecond. */
-export async function post(agent: Agent, url: string, body: string): Promise<void> {
+export function get(agent: Agent, url: string): Promise<string> {
+  return exchange(request(url, { agent }))
+}
+
+export function post(agent: Agent, url: string, body: string): Promise<string> {
   const headers = { 'content-type': 'application/json' }
-  const asked = request(url, { method: 'POST', agent, headers })
+  return exchange(request(url, { method: 'POST', agent, headers }), body)
+}
+
+/** A connection that stays open and no more than that: `fetch` alone takes a third of a millisecond. */
+async function exchange(asked: ClientRequest, body?: string): Promise<string> {
   asked.end(body)
-  const [answer] = await once(asked, 'response')
-  answer.resume()
-  await once(answer, 'end')
+  const [answer] = (await once(asked, 'response')) as [IncomingMessage]
+  const answered = await text(answer)
+  if (answer.statusCode !== 200) throw new Error(`answered ${answer.statusCode}: ${answered}`)
+  return answered
 }

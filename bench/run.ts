@@ -17,6 +17,7 @@ import { clients } from './h-clients.ts'
 import { socketWrites } from './i-socket-writes.ts'
 import { snapshot } from './j-snapshot.ts'
 import { cluster } from './k-cluster.ts'
+import { redisAway } from './l-redis-away.ts'
 
 const BENCHMARKS = {
   a: add,
@@ -30,6 +31,7 @@ const BENCHMARKS = {
   i: socketWrites,
   j: snapshot,
   k: cluster,
+  l: redisAway,
 }
 type Letter = keyof typeof BENCHMARKS
 

@@ -81,4 +81,4 @@ function stepFailed(what, result) {
   return error
 }
 
-module.exports = { run, main, stepFailed }
+module.exports = { run, main, exitLike, stepFailed }

@@ -13,3 +13,7 @@ export function run(
 ): Promise<Ended>
 
 export function main(work: () => Promise<Pick<Ended, 'code'> & Partial<Ended>>): void
+
+export function exitLike(ended: Pick<Ended, 'code'> & Partial<Ended>): void
+
+export function stepFailed(what: string, ended: Ended): Error

@@ -19,6 +19,7 @@ function parse(args: readonly string[]): ClusterOptions {
 async function main(): Promise<void> {
   const options = parse(process.argv.slice(2))
   await runPlayground(
+    'cluster.cjs',
     () => startCluster(options),
     ({ url, instances, settings }) => {
       const own = instances.map((instance, index) => `instance ${index + 1}  ${instance.url}`)

@@ -1,5 +1,8 @@
 import { resolve } from 'node:path'
-import { provision, SERVICES } from './provision.ts'
+import { exitLike } from './child.cjs'
+import { runInContainer } from './container.ts'
+import { SERVICES } from './needs.ts'
+import { provision } from './provision.ts'
 
 const CACHE = resolve(import.meta.dirname, '../.cache')
 
@@ -9,11 +12,15 @@ interface Stoppable {
 
 /**
  * Provides what it needs -> starts it -> says what there is -> until Ctrl-C -> ends it in order, removes its data.
+ * Or all of that in a container, by the same command (its file in scripts/, and the arguments of this process).
  */
 export async function runPlayground<T extends Stoppable>(
+  command: string,
   start: () => Promise<T>,
   announce: (playground: T) => string,
 ): Promise<void> {
+  const ended = await runInContainer(command, process.argv.slice(2), SERVICES)
+  if (ended) return exitLike(ended)
   const unprovided = await provision(CACHE, SERVICES)
   if (unprovided.length > 0) {
     const lines = unprovided.map(({ name, why }) => `${name} could not be provided (${why}).`)

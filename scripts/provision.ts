@@ -1,67 +1,11 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, openSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import {
-  findChromium,
-  findNginx,
-  findPostgres,
-  findRedis,
-} from '../packages/server/test/services/binaries.ts'
 import { findKafka, hasKafkaJars, provideKafka } from '../packages/server/test/services/kafka-jars.ts'
-
-const SERVICE_TESTS = 'packages/*/test/**/*.service.test.ts'
-
-/**
- * What some tests need from the machine, and Debian's packages of it. Which tests: the files of that name, or those
- * among them whose text mentions it.
- */
-const NEEDS = [
-  {
-    name: 'PostgreSQL 15 or later',
-    packages: ['postgresql'],
-    find: findPostgres,
-    tests: { files: SERVICE_TESTS },
-  },
-  {
-    name: 'Redis',
-    packages: ['redis-server'],
-    find: findRedis,
-    tests: { files: SERVICE_TESTS, mention: /redis|cluster|faults\//i },
-  },
-  {
-    name: 'Nginx',
-    packages: ['nginx-light'],
-    find: findNginx,
-    tests: { files: SERVICE_TESTS, mention: /nginx|cluster|faults\//i },
-  },
-  {
-    name: 'Kafka',
-    packages: ['default-jre-headless', 'maven'],
-    find: findKafka,
-    tests: { files: SERVICE_TESTS, mention: /kafka|cluster|faults\//i },
-  },
-  {
-    name: 'Chromium',
-    packages: ['chromium'],
-    find: findChromium,
-    tests: { files: 'packages/*/test/**/*.e2e.test.ts' },
-  },
-] as const satisfies readonly Need[]
-
-interface Need {
-  name: string
-  packages: readonly string[]
-  find: () => unknown
-  tests: TestFiles
-}
+import { lacking, NEEDS, type NeedName, type TestFiles } from './needs.ts'
 
 const CLUSTER_SETTINGS = '/etc/postgresql-common/createcluster.d'
 const START_POLICY = '/usr/sbin/policy-rc.d'
-
-interface TestFiles {
-  files: string
-  mention?: RegExp
-}
 
 export interface Unprovided {
   name: string
@@ -70,17 +14,12 @@ export interface Unprovided {
   tests: TestFiles
 }
 
-export type NeedName = (typeof NEEDS)[number]['name']
-
-/** Of a cluster. */
-export const SERVICES: readonly NeedName[] = ['PostgreSQL 15 or later', 'Redis', 'Nginx', 'Kafka']
-
 /**
  * Installs and fetches what is missing where that can be done without asking (packages on Debian, as root; Kafka
  * where there is Maven); tells what is still missing.
  */
 export async function provision(logFolder: string, wanted?: readonly NeedName[]): Promise<Unprovided[]> {
-  const missing = NEEDS.filter(({ name, find }) => (wanted?.includes(name) ?? true) && !find())
+  const missing = lacking(wanted)
   let why: string | undefined
   if (missing.length > 0) {
     const packages = missing.flatMap((need) => need.packages)
@@ -88,7 +27,7 @@ export async function provision(logFolder: string, wanted?: readonly NeedName[])
   }
   const unprovided: Unprovided[] = []
   for (const { name, tests, find } of missing) if (!find()) unprovided.push({ name, tests, why: why! })
-  if (findKafka() && !hasKafkaJars()) {
+  if ((wanted?.includes('Kafka') ?? true) && findKafka() && !hasKafkaJars()) {
     console.log('Fetching Kafka (this once) …')
     await provideKafka().catch(({ message }: Error) => {
       const { name, tests } = NEEDS.find((need) => need.find === findKafka)!
@@ -98,11 +37,17 @@ export async function provision(logFolder: string, wanted?: readonly NeedName[])
   return unprovided
 }
 
+/** Why packages cannot be installed here, or nothing. */
+export function whyNotInstall(): string | undefined {
+  if (!existsSync('/etc/debian_version')) return 'this is not Debian'
+  if (process.getuid?.() !== 0) return 'not root'
+  return undefined
+}
+
 /** Returns why it could not, or nothing. */
 function installDebian(packages: readonly string[], logFolder: string): string | undefined {
-  const remedy = `install ${packages.join(' ')}`
-  if (!existsSync('/etc/debian_version')) return `this is not Debian: ${remedy} yourself`
-  if (process.getuid?.() !== 0) return `not root: apt-get ${remedy}`
+  const obstacle = whyNotInstall()
+  if (obstacle) return `${obstacle}: install ${packages.join(' ')} yourself, or install and start Docker`
   console.log(`Installing ${packages.join(', ')} …`)
   mkdirSync(logFolder, { recursive: true })
   const logFile = join(logFolder, 'provision.log')

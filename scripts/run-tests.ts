@@ -3,13 +3,17 @@
  *
  *   checks (format and lint, types, pages build) -> what the machine lacks is installed -> Vitest -> closing line
  *
+ * or all of that in a container, where what is lacking cannot be installed (container.ts).
+ *
  * With arguments they go to Vitest and the checks are left out: `npm test -- store` runs the test files whose
  * path holds "store". The last line is `N passed, N failed`, with `, N skipped` where there are any; in CI
  * (`CI` is set) what is skipped has failed.
  */
-import { globSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdirSync, rmSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { main, run } from './child.cjs'
+import { runInContainer } from './container.ts'
+import { filesOf, needsOf } from './needs.ts'
 import { provision, type Unprovided } from './provision.ts'
 import { addReport, type Totals } from './test-report.ts'
 
@@ -29,14 +33,17 @@ const CHECKS: readonly { name: string; command: readonly string[] }[] = [
 
 main(() => runTests(process.argv.slice(2)))
 
-async function runTests(args: readonly string[]): Promise<{ code: number }> {
+async function runTests(args: readonly string[]): Promise<{ code: number | null }> {
+  const needs = needsOf(args)
+  const ended = await runInContainer('test.cjs', args, needs)
+  if (ended) return ended
   const inCi = ![undefined, '', 'false', '0'].includes(process.env.CI)
   const totals: Totals = { passed: 0, failed: 0, skipped: [] }
   mkdirSync(CACHE, { recursive: true })
 
   if (args.length === 0) for (const check of CHECKS) await runCheck(check, totals)
   else await runCheck(CHECKS[CHECKS.length - 1]!, totals)
-  const unprovided = await provision(CACHE)
+  const unprovided = await provision(CACHE, needs)
   await runVitest(args, unprovided, totals)
   tellSkipped(unprovided, totals)
 
@@ -93,10 +100,5 @@ function tellSkipped(unprovided: readonly Unprovided[], totals: Totals): void {
 }
 
 function skippedFiles(unprovided: readonly Unprovided[]): string[] {
-  const skipped = unprovided.flatMap(({ tests: { files, mention } }) =>
-    globSync(files, { cwd: ROOT }).filter(
-      (file) => mention?.test(readFileSync(join(ROOT, file), 'utf8')) ?? true,
-    ),
-  )
-  return [...new Set(skipped)].sort()
+  return [...new Set(unprovided.flatMap(({ tests }) => filesOf(tests)))].sort()
 }

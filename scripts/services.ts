@@ -2,7 +2,7 @@
 import { startBackingServices } from '../packages/server/test/services/backing-services.ts'
 import { endWith, runPlayground } from './playground.ts'
 
-runPlayground(startBackingServices, ({ settings }) => {
+runPlayground('services.cjs', startBackingServices, ({ settings }) => {
   const lines = Object.entries(settings).map(([name, value]) => `export ${name}='${value}'`)
   return `PostgreSQL, Redis and Kafka. For the shells in which you call npm start, each with a PORT of its own:
 

@@ -8,6 +8,8 @@ import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { runFaults } from '../packages/server/test/faults/fault-run.ts'
 import { main } from './child.cjs'
+import { runInContainer } from './container.ts'
+import { SERVICES } from './needs.ts'
 import { provision } from './provision.ts'
 
 const CACHE = join(resolve(import.meta.dirname, '..'), '.cache')
@@ -16,7 +18,7 @@ const SHOWN_CHARS = 3_000
 
 main(() => run(process.argv.slice(2)))
 
-async function run(args: string[]): Promise<{ code: number }> {
+async function run(args: string[]): Promise<{ code: number | null }> {
   const { values } = parseArgs({
     args,
     options: {
@@ -32,7 +34,10 @@ async function run(args: string[]): Promise<{ code: number }> {
     Number(values.minutes),
     Number(values.rate),
   ]
-  for (const unprovided of await provision(CACHE)) console.log(`${unprovided.name}: ${unprovided.why}`)
+  const ended = await runInContainer('test-faults.cjs', args, SERVICES)
+  if (ended) return ended
+  for (const unprovided of await provision(CACHE, SERVICES))
+    console.log(`${unprovided.name}: ${unprovided.why}`)
   console.log(
     `npm run test:faults -- --seed ${seed} --faults ${faults} --minutes ${minutes} --rate ${writesPerSecond}`,
   )

@@ -2,6 +2,9 @@ import { KeyQueues } from './key-queues.ts'
 import { OrderedQueue } from './ordered-queue.ts'
 import type { Pending } from './pending.ts'
 
+/** Into so many batches at least what a rate limit allows is divided, once it was met. */
+const RATE_LIMIT_SHARES = 10
+
 /** A part of what waits. */
 export interface Stage {
   /** The batches that may be sent now, of at most `limit` items each and together about `maxChars`; each is under way until `free`. */
@@ -20,6 +23,10 @@ export interface Stage {
 export class Batcher {
   readonly #stages: Stage[] = []
   #limit = Number.POSITIVE_INFINITY
+  /** Grows without end, and then the usual limits are the lower ones. */
+  #rateLimitShare = Number.POSITIVE_INFINITY
+  #itemsPerWindow = 0
+  #throughSince = 0
 
   add(pending: Pending): void {
     this.#last(KeyQueues).add(pending)
@@ -32,7 +39,7 @@ export class Batcher {
   /** What may be sent now, of about `maxChars` at most. */
   take(maxChars: number): Pending[][] {
     while (this.#stages.length > 1 && this.#stages[0]!.isOver) this.#stages.shift()
-    return this.#stages[0]?.take(this.#limit, maxChars) ?? []
+    return this.#stages[0]?.take(Math.min(this.#limit, this.#rateLimitShare), maxChars) ?? []
   }
 
   free(batch: readonly Pending[], again: readonly Pending[]): void {
@@ -44,9 +51,28 @@ export class Batcher {
     for (const stage of this.#stages) stage.remove(pending)
   }
 
-  /** The server takes no larger batches, or seldom. */
+  /** The server takes no larger batches. */
   shrinkTo(items: number): void {
     this.#limit = Math.min(this.#limit, items)
+  }
+
+  /** A rate limit was met: a large batch would wait for a window of which others have taken nothing. */
+  rateLimited(itemsPerWindow: number): void {
+    this.#itemsPerWindow = itemsPerWindow
+    this.#rateLimitShare = Math.max(1, Math.floor(itemsPerWindow / RATE_LIMIT_SHARES))
+    this.#throughSince = 0
+  }
+
+  /**
+   * No rate limit held these items up. Batches grow again, to twice as much each time, when as many came through
+   * without a refusal as a window allows: a client that meets the limit in every window stays at small ones, since
+   * what a refused batch leaves of a window is lost.
+   */
+  letThrough(items: number): void {
+    this.#throughSince += items
+    if (this.#throughSince < this.#itemsPerWindow) return
+    this.#throughSince = 0
+    this.#rateLimitShare *= 2
   }
 
   /** The stage for what comes now: the last one, if it is of that kind. */

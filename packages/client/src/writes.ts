@@ -22,8 +22,6 @@ const MAX_PENDING = 100_000
 const MAX_PENDING_CHARS = 64 * 1024 * 1024
 /** The rest waits here, so that the server's queue stays short and its signs of life do not wait behind all of it. */
 const MAX_UNDER_WAY_CHARS = 1024 * 1024
-/** Into so many batches at least what a rate limit allows is divided, once it was met. */
-const RATE_LIMIT_SHARES = 10
 const PAUSE_MIN_MS = 100
 const PAUSE_MAX_MS = 5_000
 
@@ -188,10 +186,7 @@ export class Writes {
     if (saysNotApplied(error)) for (const pending of fresh) pending.mayBeApplied = false
     if (error.retryable) {
       const { limit } = error.details
-      if (error.code === 'RATE_LIMITED' && typeof limit === 'number') {
-        // A large batch would wait for a window of which others have taken nothing.
-        this.#batcher.shrinkTo(Math.max(1, Math.floor(limit / RATE_LIMIT_SHARES)))
-      }
+      if (error.code === 'RATE_LIMITED' && typeof limit === 'number') this.#batcher.rateLimited(limit)
       this.#pauseFor(error)
     } else if (batch.length === 1) this.#settle(batch[0]!, error)
     else if (error.code === 'BATCH_TOO_LARGE') this.#batcher.shrinkTo(batch.length >> 1)
@@ -205,6 +200,7 @@ export class Writes {
     results: readonly WriteAnswer[],
     fresh: ReadonlySet<Pending>,
   ): Pending[] {
+    this.#batcher.letThrough(batch.length)
     const again: Pending[] = []
     /** Keys of which a later write than the one looked at was decided. */
     const decided = new Set<string>()

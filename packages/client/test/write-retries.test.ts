@@ -163,6 +163,33 @@ describe('sent again', () => {
     expect(shape(await taken())).toEqual([['a=1'], ['b=1']])
   })
 
+  test('after a rate limit in twice as much each time when as much as it lets through was', async () => {
+    const { put, taken } = queue()
+    const lengths = (batches: readonly Sent[]) => batches.map(({ writes }) => writes.length)
+    const answerAll = async (batches: readonly Sent[]) => {
+      for (const { writes, answer } of batches) await answer({ results: writes.map(({ key }) => done(key)) })
+    }
+    const refused = failed('RATE_LIMITED', { limit: 20 })
+    for (let i = 0; i < 18; i++) put(`first${i}`)
+    await (await taken())[0]!.answer(refused)
+    await vi.advanceTimersByTimeAsync(200)
+    const small = await taken()
+    expect(lengths(small)).toEqual(Array(9).fill(2))
+    await answerAll(small)
+    for (const expected of [[2, 2], [4, 4, 4, 4, 4], [8, 8, 4], [16, 4], [20], [20]]) {
+      for (let i = 0; i < expected.reduce((sum, items) => sum + items); i++) put(`then${i}`)
+      const batches = await taken()
+      expect(lengths(batches)).toEqual(expected)
+      await answerAll(batches)
+    }
+    for (let i = 0; i < 300; i++) put(`usual${i}`)
+    const usual = await taken()
+    expect(lengths(usual)).toEqual([128, 128, 44])
+    await usual[0]!.answer(refused)
+    await vi.advanceTimersByTimeAsync(200)
+    expect(lengths(await taken())).toEqual(Array(64).fill(2))
+  })
+
   test('with longer and longer waits, up to a limit', async () => {
     const { put, taken } = queue()
     put('a', 1)

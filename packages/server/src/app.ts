@@ -57,8 +57,10 @@ export interface App {
   close(): Promise<void>
 }
 
-/** Of SHUTDOWN_TIMEOUT, for requests under way; the rest is for what the bus still has to send and the store to write. */
-const DRAIN_SHARE = 0.7
+/** Of SHUTDOWN_TIMEOUT: then a database that is away is waited for no longer, so that requests under way get an answer. */
+const STORE_SHARE = 0.7
+/** Then requests under way are cut off; the rest is for what the bus still has to send and the store to write. */
+const DRAIN_SHARE = 0.8
 
 export async function createApp(config: Config, log: Log = createLog(config)): Promise<App> {
   const instance = randomUUID()
@@ -78,9 +80,11 @@ export async function createApp(config: Config, log: Log = createLog(config)): P
     return stopped
   }
   const stopAll = async () => {
+    const givingUp = setTimeout(() => store.giveUp(), config.shutdownTimeoutMs * STORE_SHARE)
     for (let end = running.pop(); end; end = running.pop()) {
       await end().catch((error) => log.error({ err: error }, 'a part did not stop cleanly'))
     }
+    clearTimeout(givingUp)
   }
   try {
     const tail = new Tail({ maxEntries: config.tailMaxEntries, maxBytes: config.cacheMaxBytes })

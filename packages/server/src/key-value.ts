@@ -161,7 +161,7 @@ export class KeyValue {
     const asOf = Math.max(change.revision, tail.contiguous)
     if (asOf < atLeast) return undefined
     if (change.json === null) return { entry: null, revision: change.revision, asOf, source: 'cache' }
-    // A change from the log or the bus does not say when the entry expires.
+    // A change from the log does not say when the entry expires.
     if (!isEntry(change)) return undefined
     return { entry: change, revision: change.revision, asOf, source: 'cache' }
   }

@@ -3,6 +3,7 @@
  *
  *   SIGINT, SIGTERM    stop in order, exit code 0; another one a second later or more ends at once
  *     while starting   end at once, exit code 0: nothing was acknowledged yet
+ *     something hangs  end 5 s after SHUTDOWN_TIMEOUT, exit code 1
  *   store failed       say so, answer what is pending, exit code 1: a supervisor starts it again
  */
 import { format } from 'node:util'

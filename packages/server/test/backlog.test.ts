@@ -9,7 +9,7 @@ import type { Change } from '../src/store/store.ts'
 const changes = (from: number, to: number): Change[] =>
   Array.from({ length: to - from + 1 }, (_, n) => ({
     ...{ key: 'k', revision: from + n, at: 0, time: 0 },
-    json: '1'.repeat(738),
+    json: '1'.repeat(698),
   }))
 const revisions = (taken: readonly Change[]) => taken.map(({ revision }) => revision)
 

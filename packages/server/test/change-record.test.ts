@@ -27,8 +27,20 @@ describe('a change as a record', () => {
     })
   })
 
-  test('does not say when the entry expires: only its own instance knows', () => {
-    expect(changeOf(recordOf({ ...put, expiresAt: at }, origin).value)).toEqual(put)
+  test.each([
+    ['at that time', at + 60_000, ',"expiresAt":"2026-03-01T10:01:00.123Z"'],
+    ['never', null, ',"expiresAt":null'],
+    ['not known here, or from an instance that does not tell', undefined, ''],
+  ])('says when the entry expires: %s', (_, expiresAt, text) => {
+    const change: Change = { ...put, ...(expiresAt !== undefined && { expiresAt }) }
+    const { value } = recordOf(change, origin)
+    expect(String(value)).toContain(`"time":"2026-03-01T09:59:59.123Z"${text},"op":"put","value":18.930}`)
+    expect(changeOf(value)).toStrictEqual(change)
+  })
+
+  test('may have members that this version does not know, and says the same without them', () => {
+    const text = String(recordOf(put, origin).value).replace(',"op"', ',"later":{"op":1},"op"')
+    expect(changeOf(Buffer.from(text))).toStrictEqual(put)
   })
 })
 
@@ -54,6 +66,10 @@ describe('what is none of ours', () => {
     [
       'a revision that is none',
       '{"key":"a","revision":"1","at":"2026-03-01T10:00:00Z","time":"2026-03-01T10:00:00Z","op":"delete"}',
+    ],
+    [
+      'an expiry that is no time',
+      '{"key":"a","revision":1,"at":"2026-03-01T10:00:00Z","time":"2026-03-01T10:00:00Z","expiresAt":"soon","op":"put","value":1}',
     ],
     ['no time', '{"key":"a","revision":1,"at":"now","time":"2026-03-01T10:00:00Z","op":"delete"}'],
   ])('%s', (_, text) => {

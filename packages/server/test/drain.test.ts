@@ -1,6 +1,5 @@
-import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { connect, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, expect, test } from 'vitest'
@@ -8,6 +7,7 @@ import { freePort } from './services/free-port.ts'
 import { ServerProcess } from './sigkill/server-process.ts'
 import { checkDrain } from './support/check-drain.ts'
 import { runDrain } from './support/drain-run.ts'
+import { answerOf, begin, untilSeen } from './support/raw-request.ts'
 
 /** Each starts processes, which a busy machine takes long for. */
 const TIMEOUT_MS = 600_000
@@ -26,13 +26,9 @@ async function serverWith(environment: Record<string, string>) {
   return { server, port }
 }
 
-/** A connection on which only this much of a request has come. */
 async function begun(port: number, text: string): Promise<Socket> {
-  const socket = connect(port, '127.0.0.1')
+  const socket = await begin(port, text)
   closing.push(async () => socket.destroy())
-  socket.on('error', () => {})
-  await once(socket, 'connect')
-  socket.write(text)
   return socket
 }
 
@@ -62,8 +58,7 @@ test(
       port,
       'POST /add HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 24\r\n\r\n',
     )
-    // Answered on another connection: by then the server has seen the bytes above.
-    await fetch(`${server.url}/healthz`)
+    await untilSeen(port)
     const exited = server.terminate()
     await expect.poll(() => isRefused(server)).toBe(true)
     const answers = [asking, writing].map(answerOf)
@@ -90,17 +85,8 @@ test(
     const { server, port } = await serverWith({ SHUTDOWN_TIMEOUT: '500ms' })
     await server.start()
     await begun(port, 'POST /add HTTP/1.1\r\nHost: localhost\r\nContent-Length: 24\r\n\r\n{')
-    await fetch(`${server.url}/healthz`)
+    await untilSeen(port)
     expect(await server.terminate(), server.output).toBe(0)
   },
   TIMEOUT_MS,
 )
-
-async function answerOf(socket: Socket): Promise<string> {
-  let answer = ''
-  socket.setEncoding('utf8').on('data', (text: string) => {
-    answer += text
-  })
-  await once(socket, 'close')
-  return answer
-}

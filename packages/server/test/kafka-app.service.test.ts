@@ -48,6 +48,26 @@ test('two instances publish to one topic, each under its own name, and each read
   expect(new Set(records.map(({ headers }) => headers.store)).size).toBe(1)
 })
 
+test('what another instance wrote a moment ago is answered from memory, with its expiry', async () => {
+  const [writer, reader] = [await start(), await start()]
+  const fromTail = async () =>
+    /livekv_reads_total\{source="tail"\} (\d+)/.exec((await reader.call('GET', '/metrics')).text)?.[1]
+  for (const ttl of [{ ttlMs: 3_600_000 }, {}]) {
+    const before = await fromTail()
+    // Again if it came from the log before it came from the bus: the log does not tell the expiry.
+    const writeAndRead = async () => {
+      const path = '/api/v1/entries?key=lease'
+      const { revision, expiresAt } = (await writer.call('PUT', path, { value: 1, ...ttl })).json
+      const arrived = async () => (await reader.call('GET', '/api/v1/status')).json.contiguous
+      await expect.poll(arrived).toBeGreaterThanOrEqual(revision)
+      const read = (await reader.call('GET', path)).json
+      expect([read.revision, read.expiresAt]).toEqual([revision, expiresAt])
+      return await fromTail()
+    }
+    await expect.poll(writeAndRead).not.toBe(before)
+  }
+})
+
 test('without Kafka an instance starts, takes writes and stops', async () => {
   const app = await start({ KAFKA_BROKERS: `127.0.0.1:${await freePort()}` })
   expect((await app.call('POST', '/add', { key: 'gold', value: 1 })).status).toBe(200)

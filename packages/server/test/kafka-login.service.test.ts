@@ -24,7 +24,7 @@ describe('a Kafka that asks who comes', () => {
   /** What NODE_EXTRA_CA_CERTS does for a process. */
   const trust = async () => setDefaultCACertificates([...trusted, await readFile(server.caFile!, 'utf8')])
 
-  test.each(['PLAIN', 'SCRAM-SHA-256'] as const)('%s over TLS', async (mechanism) => {
+  test.each(['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512'] as const)('%s over TLS', async (mechanism) => {
     await trust()
     buses = new KafkaBuses(server.brokers)
     const settings = { ssl: true, sasl: { mechanism, ...login } }

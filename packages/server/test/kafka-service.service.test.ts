@@ -97,7 +97,7 @@ test('a Kafka with TLS and a user lets in who trusts its authority and knows the
   const server = await startKafka({ ssl: true, sasl: { username: 'livekv', password: 'pass word' } })
   try {
     const tls = { ca: readFileSync(server.caFile!, 'utf8') }
-    for (const mechanism of ['PLAIN', 'SCRAM-SHA-256'] as const) {
+    for (const mechanism of ['PLAIN', 'SCRAM-SHA-256', 'SCRAM-SHA-512'] as const) {
       const sasl = { mechanism, username: 'livekv', password: 'pass word' }
       await ask(server.brokers, make(mechanism), { tls, sasl })
       expect(await ask(server.brokers, listTopics, { tls, sasl })).toContain(mechanism)

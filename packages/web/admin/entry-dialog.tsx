@@ -1,12 +1,13 @@
 import { type Entry, exactNumbers, type Json, LiveKVError } from '@livekv/client'
 import { useSignal } from '@preact/signals'
 import { useRef } from 'preact/hooks'
-import { t } from '../src/i18n.ts'
+import { formatMoment, t } from '../src/i18n.ts'
 import { client } from '../src/live.ts'
 import { Dialog } from './dialog.tsx'
 import { type CloseDialog, useDialogWrite } from './dialog-write.ts'
 import type { LiveEntries } from './live-entries.ts'
 import { useEntry } from './use-entry.ts'
+import { useExpiry } from './use-expiry.ts'
 import { checkKey, checkValue } from './value-check.ts'
 import { WriteStatus } from './write-status.tsx'
 
@@ -28,19 +29,25 @@ export function EntryDialog({ entries, keyName, onClose }: EntryDialogProps) {
   const typed = useSignal(start ? JSON.stringify(start.value, null, 2) : '')
   const touched = useSignal(false)
   const failure = useSignal<unknown>(undefined)
-  /** The key of which the server said that it is not as it was found. */
-  const conflict = useSignal<string | undefined>(undefined)
+  const keepsExpiry = useSignal(true)
+  /** The key of which the server said that it is not as it was found, and the revision there is. */
+  const conflict = useSignal<{ key: string; revision?: number } | undefined>(undefined)
   const write = useDialogWrite(onClose, (error) => {
-    if (error instanceof LiveKVError && error.code === 'REVISION_CONFLICT') conflict.value = key.value
-    else failure.value = error
+    if (error instanceof LiveKVError && error.code === 'REVISION_CONFLICT') {
+      conflict.value = { key: key.value, ...(error.details as { revision?: number }) }
+    } else failure.value = error
   })
   entries.version.value
 
   const check = checkValue(typed.value)
   const keyProblem = adding ? checkKey(key.value) : undefined
-  const hasConflict = conflict.value === key.value
+  const hasConflict = conflict.value?.key === key.value
   const exists = adding && (hasConflict || entries.has(key.value))
   const isOpen = write.isOpen.value
+  const expiry = useExpiry(
+    adding && !exists ? undefined : key.value,
+    hasConflict ? conflict.value?.revision : start?.revision,
+  )
 
   const save = (json: string) => {
     failure.value = undefined
@@ -48,7 +55,9 @@ export function EntryDialog({ entries, keyName, onClose }: EntryDialogProps) {
     const condition =
       hasConflict || exists ? {} : adding ? { ifAbsent: true } : { ifRevision: start?.revision ?? 0 }
     void write.run(name, t('admin.saved', { key: name }), async () => {
-      await client.put(name, exactNumbers.parse(json) as Json, condition)
+      const ttlMs = keepsExpiry.value ? await expiry.ttlMs() : undefined
+      const lifetime = ttlMs === undefined ? {} : { ttlMs }
+      await client.put(name, exactNumbers.parse(json) as Json, { ...condition, ...lifetime })
       entries.wasWritten(name)
     })
   }
@@ -128,6 +137,19 @@ export function EntryDialog({ entries, keyName, onClose }: EntryDialogProps) {
           </div>
         )}
       </div>
+      {expiry.at !== undefined && (
+        <label class="choice">
+          <input
+            type="checkbox"
+            checked={keepsExpiry.value}
+            disabled={isOpen}
+            onChange={(event) => {
+              keepsExpiry.value = event.currentTarget.checked
+            }}
+          />
+          {t('form.keepExpiry', { time: formatMoment(expiry.at) })}
+        </label>
+      )}
       {!adding && !isOpen && <Meanwhile entries={entries} keyName={keyName} start={start} />}
       {!adding && hasConflict && !isOpen && (
         <p class="problem" role="alert">

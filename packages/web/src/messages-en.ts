@@ -92,6 +92,7 @@ export const en = {
   'form.notFinite': 'A number here is larger than can be stored.',
   'form.storeAsText': 'Store as text',
   'form.storeAsTextHint': 'It can be stored as the text {text}.',
+  'form.keepExpiry': 'Keep its expiry: {time}',
   'form.changedMeanwhile': 'It changed while you were editing. It is now {value}',
   'form.deletedMeanwhile': 'It was deleted while you were editing.',
   'form.conflict': 'Not saved, because it is no longer as it was when you began. Overwrite it?',

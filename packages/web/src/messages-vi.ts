@@ -94,6 +94,7 @@ export const vi: Record<MessageKey, string> = {
   'form.notFinite': 'Có số lớn hơn mức lưu được.',
   'form.storeAsText': 'Lưu dạng chữ',
   'form.storeAsTextHint': 'Có thể lưu thành chữ {text}.',
+  'form.keepExpiry': 'Giữ thời điểm hết hạn: {time}',
   'form.changedMeanwhile': 'Giá trị đã thay đổi trong lúc bạn sửa. Hiện giờ là {value}',
   'form.deletedMeanwhile': 'Khóa đã bị xóa trong lúc bạn sửa.',
   'form.conflict': 'Chưa lưu, vì khóa không còn như lúc bạn bắt đầu sửa. Bạn có muốn ghi đè không?',

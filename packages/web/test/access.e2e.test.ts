@@ -12,6 +12,7 @@ beforeAll(async () => {
   await app.put('gold', '2400.50')
   await app.put('gold', '2412.75')
   await app.put('quote', '{"bid": 18.930, "ask": 18.950, "venue": "SJC"}')
+  await app.put('lease', '"node-1"', { ttlMs: 3_600_000 })
   await app.put('gone', '1')
   await app.delete('gone')
 })
@@ -50,6 +51,7 @@ test.each([
   for (const [opener, part] of [
     ['.tools .primary', '#entry-key'],
     ['tr[data-key=quote] button:not(.danger)', '#entry-value'],
+    ['tr[data-key=lease] button:not(.danger)', 'dialog .choice'],
     ['tr[data-key=quote] .danger', 'dialog .target'],
   ] as const) {
     await page.locator(opener).click()

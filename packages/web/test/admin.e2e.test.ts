@@ -1,7 +1,10 @@
+import type { Entry } from '@livekv/protocol'
 import type { Locator } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { DESKTOP, type OpenBrowser, openBrowser, PHONE } from './browser.ts'
 import { type RunningApp, runApp } from './running-app.ts'
+
+const HOUR_MS = 3_600_000
 
 let app: RunningApp
 let browser: OpenBrowser
@@ -111,6 +114,76 @@ test('an edit of what changed or went meanwhile asks before it overwrites', asyn
   expect(await app.valueText('moving')).toBeUndefined()
   await page.getByRole('button', { name: 'Overwrite' }).click()
   await page.locator(rowWith('moving', '20')).waitFor()
+})
+
+/** In ms since 1970; undefined: never. */
+async function expiryOf(key: string): Promise<number | undefined> {
+  const { expiresAt } = (await (await fetch(`${app.url}/api/v1/entries?key=${key}`)).json()) as Entry
+  return expiresAt === undefined ? undefined : Date.parse(expiresAt)
+}
+
+/** Whatever a slow machine takes to write is far less than what the page's clock is off. */
+const NEAR_MS = HOUR_MS / 4
+
+test('an edit keeps the expiry, by the server’s clock, unless told not to; a key without one is not asked about', async () => {
+  for (const key of ['lease', 'forever']) await app.put(key, '1')
+  const page = await browser.open('about:blank')
+  await page.addInitScript(`{
+    const now = Date.now
+    Date.now = () => now() + ${2 * HOUR_MS}
+  }`)
+  await page.goto(`${app.url}/admin`)
+  await page.locator(rowWith('lease', '1')).waitFor()
+  await page.locator('[data-connection=live]').waitFor()
+  await app.put('lease', '2', { ttlMs: HOUR_MS })
+  await page.locator(rowWith('lease', '2')).waitFor()
+  const before = (await expiryOf('lease'))!
+
+  const keep = page.getByRole('checkbox', { name: 'Keep its expiry' })
+  const edit = async (key: string, value: string) => {
+    await page.getByRole('button', { name: `Edit ${key}` }).click()
+    await page.getByLabel('Value (JSON)').fill(value)
+  }
+  const save = async (key: string, value: string, button = 'Save') => {
+    await page.getByRole('button', { name: button }).click()
+    await page.locator(rowWith(key, value)).waitFor()
+  }
+  await edit('lease', '3')
+  await keep.waitFor()
+  const clock = await page.evaluate(
+    `new Intl.DateTimeFormat('en-US', { timeStyle: 'medium' }).format(${before})`,
+  )
+  expect(await page.locator('.choice').textContent()).toContain(clock)
+  await save('lease', '3')
+  expect(Math.abs((await expiryOf('lease'))! - before)).toBeLessThan(NEAR_MS)
+
+  await page.getByRole('button', { name: 'Add key' }).click()
+  await page.getByLabel('Key', { exact: true }).fill('lease')
+  await page.getByLabel('Value (JSON)').fill('4')
+  await keep.waitFor()
+  await save('lease', '4', 'Replace its value')
+  expect(Math.abs((await expiryOf('lease'))! - before)).toBeLessThan(NEAR_MS)
+
+  await edit('lease', '5')
+  await keep.uncheck()
+  await save('lease', '5')
+  expect(await expiryOf('lease')).toBeUndefined()
+
+  // It gets an expiry while it is edited: what is overwritten then has it too.
+  await edit('forever', '2')
+  await app.put('forever', '9', { ttlMs: HOUR_MS })
+  await page.getByRole('button', { name: 'Save' }).click()
+  await keep.waitFor()
+  const found = (await expiryOf('forever'))!
+  await save('forever', '2', 'Overwrite')
+  expect(Math.abs((await expiryOf('forever'))! - found)).toBeLessThan(NEAR_MS)
+
+  const asked = page.waitForResponse(/entries\/get/)
+  await edit('lease', '6')
+  await (await asked).finished()
+  expect(await keep.count()).toBe(0)
+  await save('lease', '6')
+  expect(await expiryOf('lease')).toBeUndefined()
 })
 
 test('adding asks before it replaces, and names what is wrong with key and value', async () => {

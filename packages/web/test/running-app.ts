@@ -12,7 +12,7 @@ const { ensurePages } = createRequire(import.meta.url)('../../../scripts/pages.c
 export interface RunningApp {
   url: string
   /** `json` is sent as it is, `time` is the source's own; returns the revision. */
-  put(key: string, json: string, time?: string): Promise<number>
+  put(key: string, json: string, options?: { time?: string; ttlMs?: number }): Promise<number>
   /** Each key with its position as value. */
   putMany(keys: readonly string[]): Promise<void>
   delete(key: string): Promise<void>
@@ -34,11 +34,12 @@ export async function runApp(settings: Record<string, string> = {}): Promise<Run
 
   const running: RunningApp = {
     url,
-    async put(key, json, time) {
+    async put(key, json, options = {}) {
+      const more = Object.entries(options).map(([name, value]) => `,"${name}":${JSON.stringify(value)}`)
       const response = await fetch(`${url}/api/v1/entries?key=${encodeURIComponent(key)}`, {
         method: 'PUT',
         headers: { 'content-type': 'application/json' },
-        body: `{"value":${json}${time ? `,"time":"${time}"` : ''}}`,
+        body: `{"value":${json}${more.join('')}}`,
       })
       if (!response.ok) throw new Error(await response.text())
       return ((await response.json()) as { revision: number }).revision

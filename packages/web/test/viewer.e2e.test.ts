@@ -132,11 +132,11 @@ describe('the viewer', () => {
   })
 
   test('a value that is dated back takes its place in the chart, and is the present one', async () => {
-    await app.put('dated', '10', '2024-01-02')
-    await app.put('dated', '30', '2024-01-04')
+    await app.put('dated', '10', { time: '2024-01-02' })
+    await app.put('dated', '30', { time: '2024-01-04' })
     const page = await browser.open(`${app.url}/viewer/dated`)
     await page.getByText('Chart of the last 2 values, from 10 to 30').waitFor()
-    await app.put('dated', '20', '2024-01-03')
+    await app.put('dated', '20', { time: '2024-01-03' })
     await waitForValue(page, '20')
     await page.getByText('Chart of the last 3 values, from 10 to 30').waitFor()
     await page.getByText('Dated Jan 3, 2024').waitFor()

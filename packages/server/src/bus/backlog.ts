@@ -1,7 +1,7 @@
 import type { Change } from '../store/store.ts'
 
 /** What a record has besides the texts of its change: the names in its JSON, times, headers. */
-const RECORD_OVERHEAD = 260
+const RECORD_OVERHEAD = 300
 
 /**
  * Changes that wait to be sent, in order, bounded in bytes: past it the oldest are dropped, because the newest are

@@ -88,6 +88,7 @@ export class Database {
   readonly #failureListeners: ((error: LiveKVError) => void)[] = []
   #failure: LiveKVError | undefined
   #storeId: string | undefined
+  readonly #giveUp = new AbortController()
 
   constructor(target: DatabaseTarget, log: Logger) {
     this.#log = log
@@ -132,14 +133,35 @@ export class Database {
     return this.#lanes.run(lane, () => this.#query<Row>(statement, values, timeoutMs))
   }
 
+  /**
+   * The process is about to end: the server is waited for no longer. What was not sent rejects with NotSentError, what waits
+   * for an answer with an error that is none of the server's. Not of the embedded engine, which is never away.
+   */
+  giveUp(): void {
+    if (this.embedded) return
+    this.#giveUp.abort(
+      new LiveKVError('SHUTTING_DOWN', 'This instance is stopping, and the database did not answer in time.'),
+    )
+    for (const client of this.#clients) client.cut('given up: this instance is stopping')
+  }
+
+  /** Aborted by `giveUp`. */
+  get givenUp(): AbortSignal {
+    return this.#giveUp.signal
+  }
+
   /** For Sequelize's own calls (transactions, models): one at a time with the others' turns respected. */
   async maintain<T>(work: () => Promise<T>): Promise<T> {
     if (this.#failure) throw new NotSentError(this.#failure.message, { cause: this.#failure })
-    return this.#lanes.run('bulk', work)
+    return this.#lanes.run('bulk', () => this.#orGivenUp(work()))
   }
 
   async close(): Promise<void> {
-    await this.sequelize.close()
+    const closed = this.sequelize.close()
+    // Connections that were being made end by themselves, within seconds.
+    await this.#orGivenUp(closed).catch((error) => {
+      if (!this.givenUp.aborted) throw error
+    })
   }
 
   async #query<Row>(statement: Statement, values: unknown[], timeoutMs: number): Promise<Row[]> {
@@ -168,7 +190,13 @@ export class Database {
   async #connect(): Promise<PooledClient> {
     const connect = () => this.#connections.getConnection({ type: 'write' })
     try {
-      return await (this.embedded ? connect() : this.#circuit.execute(connect))
+      if (this.embedded) return await connect()
+      this.givenUp.throwIfAborted()
+      const connecting = this.#circuit.execute(connect)
+      // Nobody has a use for it any more.
+      const drop = (client: PooledClient) => this.givenUp.aborted && this.#giveBack(client, true)
+      connecting.then(drop, () => {})
+      return await this.#orGivenUp(connecting)
     } catch (error) {
       const { lastFailure } = this.#circuit
       const cause =
@@ -177,6 +205,17 @@ export class Database {
           : error
       throw new NotSentError((cause as Error).message, { cause })
     }
+  }
+
+  /** Rejects as soon as the server is given up. */
+  #orGivenUp<T>(work: Promise<T>): Promise<T> {
+    const signal = this.givenUp
+    return new Promise((resolve, reject) => {
+      const giveUp = () => reject(signal.reason)
+      if (signal.aborted) giveUp()
+      signal.addEventListener('abort', giveUp)
+      work.then(resolve, reject).finally(() => signal.removeEventListener('abort', giveUp))
+    })
   }
 
   /** Where one connection has died in silence the others have too: each would cost the next statement its whole time. */

@@ -152,6 +152,14 @@ export class PostgresStore implements Store {
     this.#database.onFailure(listener)
   }
 
+  /**
+   * Before `close`, when there is no time left to wait for a server that is away: what is under way rejects at once, as
+   * what it is, not applied or unknown.
+   */
+  giveUp(): void {
+    this.#database.giveUp()
+  }
+
   async ping(): Promise<void> {
     await this.head()
   }

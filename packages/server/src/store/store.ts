@@ -24,7 +24,7 @@ export interface Change {
   at: number
   time: number
   json: string | null
-  /** Of the entry this put made; null: does not expire. Known for own commits only, else undefined. */
+  /** Of the entry this put made; null: does not expire. Known for own commits and from the bus; the log does not tell. */
   expiresAt?: number | null
   /**
    * No change of the log but an absence that a read found: `revision` is the head it was read at. When the key was

@@ -121,7 +121,7 @@ export class Writer {
         if (error instanceof NotSentError) {
           if (performance.now() + pauseMs > deadline || error.cause instanceof LiveKVError)
             throw notApplied(error)
-          await pause(pauseMs)
+          await this.#pause(pauseMs)
           continue
         }
         if (error instanceof LiveKVError) throw error.code === 'STORE_FAILED' ? failedMeanwhile(error) : error
@@ -158,7 +158,7 @@ export class Writer {
       } catch (error) {
         const engineFailed = error instanceof LiveKVError || (error as Error).cause instanceof LiveKVError
         if (engineFailed || performance.now() + waitMs > deadline) return undefined
-        await pause(waitMs)
+        await this.#pause(waitMs)
       }
     }
   }
@@ -168,6 +168,11 @@ export class Writer {
     this.#log.error({ instance: this.#instance }, 'the row of this writer is gone from the database')
     await this.register().catch(() => {})
     return undefined
+  }
+
+  async #pause(ms: number): Promise<void> {
+    const signal = this.#database.givenUp
+    await sleep(ms * (0.5 + Math.random() / 2), undefined, { signal }).catch(() => {})
   }
 
   #refusal(error: unknown): LiveKVError {
@@ -280,8 +285,4 @@ function failedMeanwhile(cause: LiveKVError): LiveKVError {
     { outcome: 'unknown', retryAfterSeconds: 1 },
     cause,
   )
-}
-
-function pause(ms: number): Promise<void> {
-  return sleep(ms * (0.5 + Math.random() / 2))
 }

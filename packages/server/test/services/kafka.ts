@@ -16,8 +16,10 @@ const CONNECT_TIMEOUT_MS = 5_000
 const HEAP = '-Xmx320m'
 const JAVA_OPTIONS = [HEAP, '-XX:+UseSerialGC', '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn']
 
+const SCRAM_MECHANISMS = ['SCRAM-SHA-256', 'SCRAM-SHA-512']
+
 export interface KafkaOptions {
-  /** Clients have to log in as this user, by PLAIN or SCRAM-SHA-256. */
+  /** Clients have to log in as this user, by PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512. */
   sasl?: { username: string; password: string }
   /** Clients come over TLS only; the certificate is for 127.0.0.1 and localhost. */
   ssl?: boolean
@@ -107,8 +109,9 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaServe
   }
 
   try {
-    const format = ['format', '--cluster-id', clusterId(), '--config', propertiesFile]
-    if (options.sasl) format.push('--add-scram', scram(options.sasl))
+    // With "=": an id may begin with "-".
+    const format = ['format', `--cluster-id=${clusterId()}`, '--config', propertiesFile]
+    if (options.sasl) for (const scram of scrams(options.sasl)) format.push('--add-scram', scram)
     const quick = ['-Xmx64m', '-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC']
     await promisify(execFile)(java, [...quick, ...program, 'kafka.tools.StorageTool', ...format])
     await server.start()
@@ -192,14 +195,15 @@ function logins({ username, password }: { username: string; password: string }) 
   const scramModule = 'org.apache.kafka.common.security.scram.ScramLoginModule required;'
   const plainModule = `org.apache.kafka.common.security.plain.PlainLoginModule required user_${username}="${password}";`
   return {
-    'sasl.enabled.mechanisms': 'PLAIN,SCRAM-SHA-256',
+    'sasl.enabled.mechanisms': ['PLAIN', ...SCRAM_MECHANISMS].join(','),
     'listener.name.client.scram-sha-256.sasl.jaas.config': scramModule,
+    'listener.name.client.scram-sha-512.sasl.jaas.config': scramModule,
     'listener.name.client.plain.sasl.jaas.config': plainModule,
   }
 }
 
-function scram({ username, password }: { username: string; password: string }): string {
-  return `SCRAM-SHA-256=[name=${username},password=${password}]`
+function scrams({ username, password }: { username: string; password: string }): string[] {
+  return SCRAM_MECHANISMS.map((mechanism) => `${mechanism}=[name=${username},password=${password}]`)
 }
 
 /** Kafka writes its own as 16 bytes in base64 for URLs. */
