@@ -64,23 +64,26 @@ const CLASSES: readonly Deal[] = [
 
 export const FAULT_CLASSES = CLASSES.length
 
-/** `meanMs`: from the beginning of one to that of the next. */
-export function planFaults(seed: number, count: number, meanMs: number): Fault[] {
+/** In rounds, after each of which everything is healed. `meanMs`: from the beginning of one fault to that of the next. */
+export function planRounds(seed: number, count: number, meanMs: number): Fault[][] {
   const random = seededRandom(seed)
-  const faults: Fault[] = []
-  while (faults.length < count) {
-    for (const deal of shuffled(CLASSES, random)) {
-      const untilNextMs = meanMs * (0.5 + random())
-      const holdMs = Math.min(LONGEST_HOLD_MS, untilNextMs * (0.2 + 0.6 * random()))
-      faults.push({
-        ...deal(random),
-        holdMs: Math.round(holdMs),
-        untilNextMs: Math.round(untilNextMs),
+  const rounds: Fault[][] = []
+  for (let left = count; left > 0; ) {
+    const round = shuffled(CLASSES, random).map((deal): Fault => {
+      const action = deal(random)
+      const untilNextMs = Math.round(meanMs * (0.5 + random()))
+      const holdMs = Math.round(Math.min(LONGEST_HOLD_MS, untilNextMs * (0.2 + 0.6 * random())))
+      return {
+        ...action,
+        holdMs,
+        untilNextMs,
         meetsOthers: random() < 0.3,
-      })
-    }
+      }
+    })
+    rounds.push(round.slice(0, left))
+    left -= round.length
   }
-  return faults.slice(0, count)
+  return rounds
 }
 
 /** What a fault needs for itself. */
