@@ -17,6 +17,22 @@ test('every kind comes once before any comes again', () => {
   expect(plan.filter(({ kind }) => kind === 'kill')).toHaveLength(1)
 })
 
+test('connections are abandoned, to each service', () => {
+  const abandoned = planRounds(7, 400, 1_000)
+    .flat()
+    .flatMap((fault) => (fault.kind === 'abandon' ? fault.service : []))
+  expect(new Set(abandoned)).toEqual(new Set(['postgres', 'redis', 'kafka']))
+})
+
+test('a long run pauses an instance for longer than Kafka waits, now and then', () => {
+  const plan = planRounds(7, 200, 1_000)
+  expect(plan.flat()).toHaveLength(200)
+  const long = plan.flatMap((round, index) => (round.some(({ kind }) => kind === 'longPause') ? index : []))
+  expect(long).toEqual([2, 5, 8, 11])
+  for (const fault of plan.flat())
+    if (fault.kind === 'longPause') expect(fault.holdMs).toBeGreaterThan(35_000)
+})
+
 test.each([
   ['COMMIT_UNKNOWN', {}, 'unknown'],
   ['STORE_FAILED', { outcome: 'unknown' }, 'unknown'],

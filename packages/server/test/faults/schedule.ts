@@ -8,8 +8,10 @@ export type FaultAction =
   | { kind: 'kill'; instance: number }
   /** SIGSTOP, then SIGCONT. */
   | { kind: 'pause'; instance: number }
+  /** The same for longer than Kafka keeps a consumer that is silent, and Socket.IO a client. */
+  | { kind: 'longPause'; instance: number }
   /** The way from these instances to a service. */
-  | { kind: 'cut' | 'refuse' | 'blackHole'; service: LinkedService; instances: number[] }
+  | { kind: 'cut' | 'refuse' | 'blackHole' | 'abandon'; service: LinkedService; instances: number[] }
   | { kind: 'delay'; service: LinkedService; instances: number[]; delayMs: number }
   /** What PostgreSQL answers does not arrive; then the connections are cut. */
   | { kind: 'loseAnswers'; instances: number[] }
@@ -39,6 +41,9 @@ type Deal = (random: Random) => FaultAction
 export const INSTANCES = 3
 const ALL = Array.from({ length: INSTANCES }, (_, index) => index)
 const LONGEST_HOLD_MS = 7_000
+const LONG_PAUSE_MS = 36_000
+/** A long pause comes in the last of so many rounds: in no short run. */
+const ROUNDS_PER_LONG_PAUSE = 3
 
 /** One of each is dealt before any comes again. */
 const CLASSES: readonly Deal[] = [
@@ -69,13 +74,15 @@ export function planRounds(seed: number, count: number, meanMs: number): Fault[]
   const random = seededRandom(seed)
   const rounds: Fault[][] = []
   for (let left = count; left > 0; ) {
-    const round = shuffled(CLASSES, random).map((deal): Fault => {
+    const deals = [...CLASSES]
+    if ((rounds.length + 1) % ROUNDS_PER_LONG_PAUSE === 0) deals.push(longPause)
+    const round = shuffled(deals, random).map((deal): Fault => {
       const action = deal(random)
       const untilNextMs = Math.round(meanMs * (0.5 + random()))
       const holdMs = Math.round(Math.min(LONGEST_HOLD_MS, untilNextMs * (0.2 + 0.6 * random())))
       return {
         ...action,
-        holdMs,
+        holdMs: action.kind === 'longPause' ? LONG_PAUSE_MS : holdMs,
         untilNextMs,
         meetsOthers: random() < 0.3,
       }
@@ -91,12 +98,14 @@ export function touchedBy(fault: FaultAction): readonly string[] {
   switch (fault.kind) {
     case 'kill':
     case 'pause':
+    case 'longPause':
       return ['instances']
     case 'killUnpublished':
       return ['instances', 'kafka', 'postgres']
     case 'cut':
     case 'refuse':
     case 'blackHole':
+    case 'abandon':
     case 'delay':
       return [fault.service]
     case 'loseAnswers':
@@ -120,9 +129,13 @@ export function touchedBy(fault: FaultAction): readonly string[] {
   }
 }
 
+function longPause(random: Random): FaultAction {
+  return { kind: 'longPause', instance: below(INSTANCES, random) }
+}
+
 function spoilLink(service: LinkedService, random: Random): FaultAction {
   const instances = oneOrAll(random)
-  const kind = pick(['cut', 'refuse', 'blackHole', 'delay'] as const, random)
+  const kind = pick(['cut', 'refuse', 'blackHole', 'abandon', 'delay'] as const, random)
   if (kind !== 'delay') return { kind, service, instances }
   return { kind, service, instances, delayMs: 20 + below(480, random) }
 }
