@@ -32,7 +32,7 @@ export const FAULT_MUTATIONS: readonly Mutation[] = [
         replace: '      this.tail.jump(this.#knownHead)\n      this.#wakeWaiters()\n',
       },
     ],
-    violation: /stuck |had a cursor for \d+ and was not shown/,
+    violation: /^VIOLATION stuck /,
     tests,
   },
   {
@@ -93,7 +93,7 @@ export const FAULT_MUTATIONS: readonly Mutation[] = [
         replace: `    if (isEnd) {\n      this.#sources.audience.join(this)\n      this.#phase = 'live'\n    }\n`,
       },
     ],
-    violation: /had a cursor for \d+ and was not shown|stuck /,
+    violation: / had a cursor for \d+ and was not shown /,
     tests,
   },
   {

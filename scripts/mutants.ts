@@ -30,7 +30,7 @@ const LIMIT_MS = 180_000
 const FAULTS_LIMIT_MS = 900_000
 const MAX_OUTPUT_CHARS = 200_000
 const SHOWN_VIOLATIONS = 3
-const SHOWN_CHARS = 300
+const SHOWN_CHARS = 500
 
 main(() => tryMutants(process.argv.slice(2)))
 

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { checkHealed, type HealedWatcher } from './faults/heal-check.ts'
 
 const log = {
+  deletedSince: async (revision: number) => new Set(revision === 9 ? ['expired'] : []),
   head: async () => 9,
   latestChanges: async () => new Map([['k', { revision: 9, isDelete: false }]]),
 }
@@ -25,6 +26,12 @@ test('whoever does not come to know it is named, with what it lacks', async () =
   const stuck = watcher({ name: 'stuck one', behind: () => ['k at 8 instead of 9'] })
   const { violations } = await checkHealed([watcher({}), stuck], log)
   expect(violations).toEqual(['stuck 200 ms after healing at 9: stuck one: k at 8 instead of 9'])
+})
+
+test('nobody has to have been shown what is gone by now', async () => {
+  const late = watcher({ behind: (latest) => [...latest.keys()].filter((key) => key === 'expired') })
+  const had = { ...log, latestChanges: async () => new Map([['expired', { revision: 9, isDelete: false }]]) }
+  expect((await checkHealed([late], had)).violations).toEqual([])
 })
 
 test('whoever has left owes nothing', async () => {

@@ -66,6 +66,16 @@ export class DatabaseReader {
     })
   }
 
+  async deletedSince(revision: number): Promise<Set<string>> {
+    return this.#with(async (client) => {
+      const { rows } = await client.query(
+        'select distinct key from changes where revision > $1 and value is null',
+        [revision],
+      )
+      return new Set(rows.map(({ key }) => key))
+    })
+  }
+
   /** With the database's clock, which expiry goes by. */
   async entries(): Promise<{ entries: LatestEntry[]; nowMs: number }> {
     return this.#with(async (client) => {
