@@ -115,7 +115,7 @@ export const FAULT_MUTATIONS: readonly Mutation[] = [
         replace: '',
       },
     ],
-    violation: /^VIOLATION (applied|unknown), but in the log as \[\d+,/,
+    violation: /^VIOLATION (applied|unknown), but in the log as \[\d+,|was answered as /,
     tests,
   },
   {

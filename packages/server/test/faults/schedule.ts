@@ -52,7 +52,8 @@ const CLASSES: readonly Deal[] = [
   (random) => spoilLink('postgres', random),
   (random) => spoilLink('redis', random),
   (random) => spoilLink('kafka', random),
-  (random) => ({ kind: 'loseAnswers', instances: oneOrAll(random) }),
+  // On a busy machine one instance alone may lose none that matters: what has a key or a condition is not applied twice.
+  () => ({ kind: 'loseAnswers', instances: ALL }),
   (random) => ({ kind: pick(['restartRedis', 'flushRedis', 'killRedis'], random) }),
   (random) => ({ kind: pick(['restartKafka', 'killKafka'], random) }),
   () => ({ kind: 'deleteTopic' }),
