@@ -27,7 +27,7 @@ export const FAULT_MUTATIONS: readonly Mutation[] = [
     edits: [
       {
         file: `${SERVER}/live/hub.ts`,
-        find: '      await catchUp(this, this.#options)\n',
+        find: '      await catchUp(this, { ...this.#options, page: this.#page })\n',
         // As after a fill, without what it brings: an instance starts and is ready.
         replace: '      this.tail.jump(this.#knownHead)\n      this.#wakeWaiters()\n',
       },

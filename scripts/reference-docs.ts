@@ -104,7 +104,7 @@ ${rows.join('\n')}
 | sign | what it means |
 | --- | --- |
 | \`livekv_hub_lag_revisions\` above 0 for minutes | this instance cannot read the log, or not as fast as it grows |
-| \`livekv_degraded\` 1 | Redis or Kafka is away: right, but slower; \`/readyz\` says why |
+| \`livekv_degraded\` 1 | Redis or Kafka is away: right, but slower; the log says why |
 | \`livekv_commits_failed_total\` rising | the database is away or refuses; the log of the server says why |
 | p99 of \`livekv_commit_duration_seconds\` above 0.5 | the database's disk or its locks are slow |
 | \`livekv_bus_backlog\` not falling | Kafka takes less than is written |

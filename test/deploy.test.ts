@@ -73,6 +73,12 @@ test('the two compose files differ in Kafka alone', () => {
   expect(Object.fromEntries(other)).toEqual(Object.fromEntries(one))
 })
 
+test('every instance is tried again a second after it failed', () => {
+  const text = read('deploy/upstream.conf')
+  const servers = [...text.matchAll(/^ *server \S+ (.*);$/gm)].map(([, parameters]) => parameters)
+  expect(servers).toEqual(['1', '2', '3'].map(() => 'max_fails=1 fail_timeout=1s'))
+})
+
 test('the image starts the server with the flags of npm start', () => {
   const command = /^CMD (.*)$/m.exec(read('Dockerfile'))
   expect(JSON.parse(command![1]!)).toEqual(['node', ...serverFlags, 'packages/server/src/main.ts'])

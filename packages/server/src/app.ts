@@ -61,6 +61,9 @@ export interface App {
 const STORE_SHARE = 0.7
 /** Then requests under way are cut off; the rest is for what the bus still has to send and the store to write. */
 const DRAIN_SHARE = 0.8
+/** Of what is left by then: for giving back the lease, and of what is left after that, for the bus. */
+const LEASE_SHARE = 0.25
+const BUS_SHARE = 0.9
 
 export async function createApp(config: Config, log: Log = createLog(config)): Promise<App> {
   const instance = randomUUID()
@@ -79,7 +82,11 @@ export async function createApp(config: Config, log: Log = createLog(config)): P
     stopped ??= stopAll()
     return stopped
   }
+  let stopByMs = Number.POSITIVE_INFINITY
+  /** A part of what is left of SHUTDOWN_TIMEOUT. */
+  const partOfLeft = (share: number) => Math.max(0, stopByMs - performance.now()) * share
   const stopAll = async () => {
+    stopByMs = performance.now() + config.shutdownTimeoutMs
     const givingUp = setTimeout(() => store.giveUp(), config.shutdownTimeoutMs * STORE_SHARE)
     for (let end = running.pop(); end; end = running.pop()) {
       await end().catch((error) => log.error({ err: error }, 'a part did not stop cleanly'))
@@ -89,7 +96,8 @@ export async function createApp(config: Config, log: Log = createLog(config)): P
   try {
     const tail = new Tail({ maxEntries: config.tailMaxEntries, maxBytes: config.cacheMaxBytes })
     const audience = new WatchAudience<Watch>()
-    // Everything, for the list of keys and the classic `update`; and keys by name, which may have no value to list.
+    // Everything, for the list of keys and the classic `update`; and keys by name, which may have no value to list. So a
+    // gap is read from the log, however large it is, and only what the log no longer has is read again.
     const watched = { keys: () => audience.keys(), prefixes: () => [''], known: () => recentKeys.known() }
     const kafka =
       config.kafka && new KafkaBus({ config: config.kafka, instance, storeId: store.info.storeId, log })
@@ -98,7 +106,7 @@ export async function createApp(config: Config, log: Log = createLog(config)): P
     running.push(() => hub.close())
     const recentKeys = new RecentKeys({ store, hub, limit: config.keysLimit, log })
     running.push(() => recentKeys.close())
-    running.push(() => bus.close())
+    running.push(() => bus.close(partOfLeft(BUS_SHARE)))
     const redis = config.redis && new RedisConnection({ url: config.redis.url, name: 'commands', log })
     if (redis) running.push(() => redis.close())
     await redis?.start()
@@ -120,9 +128,9 @@ export async function createApp(config: Config, log: Log = createLog(config)): P
     if (cluster) running.push(() => cluster.close())
     await cluster?.start()
     await hub.start()
-    await bus.subscribe((changes) => hub.accept(changes))
+    await bus.subscribe((changes) => hub.receive(changes))
     const republisher = kafka && new Republisher({ bus: kafka, mark: store.mark, store, instance, log })
-    if (republisher) running.push(() => republisher.close())
+    if (republisher) running.push(() => republisher.close(partOfLeft(LEASE_SHARE)))
     republisher?.start()
     recentKeys.start()
     const metrics = new Metrics()
@@ -163,7 +171,11 @@ export async function createApp(config: Config, log: Log = createLog(config)): P
       instance,
       errors,
       metrics: async () => ({ contentType: metrics.contentType, text: await metrics.text() }),
-      health: () => ({ ...health, contiguous: hub.contiguous, degraded: degradedParts({ cache, bus }) }),
+      health: () => ({
+        ...health,
+        contiguous: hub.contiguous,
+        degraded: degradedParts({ cache, bus, sockets: cluster }),
+      }),
       reach: (revision, timeoutMs) => reach(hub, revision, () => false, timeoutMs),
       presence: (key) => sockets.presence.report(key),
     })
@@ -193,6 +205,7 @@ export async function createApp(config: Config, log: Log = createLog(config)): P
       store,
       cache,
       bus,
+      cluster,
       republisher,
       limits,
     })
@@ -217,11 +230,8 @@ export async function createApp(config: Config, log: Log = createLog(config)): P
   }
 }
 
-function degradedParts(parts: Record<DegradedPart['part'], { problem: string | null }>): DegradedPart[] {
-  return (['cache', 'bus'] as const).flatMap((part) => {
-    const { problem } = parts[part]
-    return problem === null ? [] : [{ part, problem }]
-  })
+function degradedParts(parts: Record<DegradedPart, { problem: string | null } | undefined>): DegradedPart[] {
+  return (['cache', 'bus', 'sockets'] as const).filter((part) => (parts[part]?.problem ?? null) !== null)
 }
 
 function urlOf({ address, family, port }: AddressInfo): string {

@@ -195,7 +195,7 @@ export const SECTIONS: readonly Section[] = [
         kind: count(0, 64 * MAX_BYTES),
         default: '67108864',
         description:
-          'Memory the cache of values may take; with Redis, what stands in for it while it is away.',
+          'Size of the cache of values in an instance’s memory (with Redis, of what stands in for it while it is away), and once more of the values of recently changed keys (`TAIL_MAX_ENTRIES`): together up to twice this. Characters are counted, and something for each value besides; text with characters beyond Latin-1 takes two bytes for each.',
       },
       {
         name: 'TAIL_MAX_ENTRIES',

@@ -31,6 +31,7 @@ export interface Config {
   maxValueBytes: number
   maxBodyBytes: number
   maxBatchItems: number
+  /** Of the cache, and of the Tail's values once more; in characters. */
   cacheMaxBytes: number
   tailMaxEntries: number
   startupTimeoutMs: number
@@ -290,6 +291,31 @@ function parseDuration(text: string): number | undefined {
   return match ? Number(match[1]) * UNITS_MS[match[2]!]! : undefined
 }
 
+/** Settings that say nothing without another one. */
+const PARTS = [
+  {
+    server: 'PostgreSQL',
+    names: ['DB_USER', 'DB_PASSWORD', 'DB_NAME', 'DB_PORT'],
+    needed: 'DB_HOST',
+    url: 'DATABASE_URL',
+    without: 'the embedded store is used',
+  },
+  {
+    server: 'Redis',
+    names: ['REDIS_PASSWORD', 'REDIS_PORT'],
+    needed: 'REDIS_HOST',
+    url: 'REDIS_URL',
+    without: 'no Redis is used',
+  },
+  {
+    server: 'Kafka',
+    names: OPTIONS.map(({ name }) => name).filter((name) => /^KAFKA_(?!BROKERS$)/.test(name)),
+    needed: 'KAFKA_BROKERS',
+    url: undefined,
+    without: 'no Kafka is used',
+  },
+]
+
 function warningsOf(
   environment: Environment,
   set: (name: string) => string | undefined,
@@ -307,10 +333,11 @@ function warningsOf(
       `${missing.join(' and ')} ${missing.length > 1 ? 'are' : 'is'} not set: enough for one instance. Several instances need a common PostgreSQL, Redis and Kafka; set ${missing.length > 1 ? 'them' : 'it'} before you start a second one.`,
     )
   }
-  const parts = ['DB_USER', 'DB_PASSWORD', 'DB_NAME', 'DB_PORT'].filter((name) => set(name))
-  if (parts.length > 0 && !set('DB_HOST')) {
+  for (const { server, names, needed, url, without } of PARTS) {
+    const parts = names.filter((name) => set(name))
+    if (parts.length === 0 || set(needed)) continue
     warnings.push(
-      `${parts.join(', ')}: set without DB_HOST, so ${set('DATABASE_URL') ? 'DATABASE_URL decides' : 'the embedded store is used'}. Set DB_HOST to use that PostgreSQL.`,
+      `${parts.join(', ')}: set without ${needed}, so ${url && set(url) ? `${url} decides` : without}. Set ${needed} to use that ${server}.`,
     )
   }
   const known = new Set(OPTIONS.map(({ name }) => name))

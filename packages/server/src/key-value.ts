@@ -150,7 +150,6 @@ export class KeyValue {
 
   #readFromStore(items: readonly CachedItem[], head: number): void {
     this.#hub.noteHead(head)
-    for (const item of items) if (item.revision === 0) this.#hub.tail.noteAbsent(item.key, head)
     this.#cache.set(items)
   }
 
@@ -182,12 +181,21 @@ export class KeyValue {
   ): Found | undefined {
     const { tail } = this.#hub
     if (!item || !tail.believes(key, item.asOf)) return undefined
+    // An instance that is ahead wrote it; or it is of a log whose end was lost, and whose revisions are given again.
+    if (source === 'cache' && item.asOf > this.#hub.knownHead) return undefined
     // Believed: so it is the latest up to `contiguous` as well.
     const asOf = Math.max(item.asOf, tail.contiguous)
     if (asOf < atLeast) return undefined
     // Rules: found-enters-tail, found-is-shown. Another instance's write that the bus has not brought yet:
     // watchers get it now, and no later read less.
-    if (this.#isNews(item)) this.#hub.accept([changeBehind(item)])
+    if (this.#isNews(item)) {
+      const change = changeBehind(item)
+      // Or reads could step back behind it. What the store gave is kept whatever it takes: the log can be read then too.
+      if (source === 'cache' && tail.refuses(change)) return undefined
+      this.#hub.accept([change])
+    }
+    // An absence of which nobody knows the own revision any more is no change: it is only kept in mind.
+    if (item.revision === 0) tail.noteAbsent(key, item.asOf)
     return { entry: item.entry, revision: item.revision, asOf, source }
   }
 

@@ -1,6 +1,8 @@
+import type { LiveKVError } from '@livekv/protocol'
 import { type Logger, pino } from 'pino'
 import pretty from 'pino-pretty'
 import type { Config } from './config.ts'
+import { errorText, reasonBehind, stackText } from './error-text.ts'
 
 export type Log = Logger
 
@@ -21,31 +23,21 @@ export function createLog(config: Pick<Config, 'logLevel'>): Log {
 
 /** Named fields only: a driver's error carries the statement's parameters, which are values. */
 export function describeError(error: unknown): object {
-  if (!(error instanceof Error)) return { message: withoutAccounts(String(error)) }
-  const { name, message, stack = '', cause } = error
+  if (!(error instanceof Error)) return { message: errorText(error) }
+  const { name, cause } = error
   const { code } = error as { code?: unknown }
-  const clean = (text: string) => withoutAccounts(quotesValues(error) ? withoutQuoted(text) : text)
   return {
     type: name,
-    message: clean(message),
+    message: errorText(error),
     ...(code !== undefined && { code }),
-    stack: clean(stack),
+    stack: stackText(error),
     ...(cause !== undefined && { cause: describeError(cause) }),
   }
 }
 
-/** User and password of every address in it. */
-export function withoutAccounts(text: string): string {
-  return text.replace(/(\w:\/\/)[^\s/]*@/g, '$1…@')
-}
-
-/** Whether it is an exception of PostgreSQL's about data (SQLSTATE 22 and 23): their messages quote it. */
-function quotesValues(error: Error): boolean {
-  const { code, severity, original } = error as { code?: unknown; severity?: unknown; original?: unknown }
-  if (original instanceof Error) return quotesValues(original)
-  return severity !== undefined && /^2[23]/.test(String(code))
-}
-
-function withoutQuoted(text: string): string {
-  return text.replace(/"[^"]*"/g, '"…"')
+/** An error that the client was told. What the client did wrong is said by the code alone: the message repeats what it sent. */
+export function logTold(log: Log, at: object, error: LiveKVError): void {
+  const details = { ...at, code: error.code }
+  if (error.status >= 500) log.warn({ ...details, ...reasonBehind(error) }, error.message)
+  else log.debug(details, 'a request was refused')
 }

@@ -10,7 +10,8 @@ import { format } from 'node:util'
 import { LiveKVError } from '@livekv/protocol'
 import { type App, createApp } from './app.ts'
 import { type Config, ConfigError, loadConfig, readEnvironment } from './config.ts'
-import { createLog, type Log, withoutAccounts } from './log.ts'
+import { reasonBehind, stackText, withoutAccounts } from './error-text.ts'
+import { createLog, type Log } from './log.ts'
 import { StartError } from './start-error.ts'
 import { VERSION } from './version.ts'
 
@@ -86,9 +87,15 @@ function announce(app: App, config: Config, log: Log): void {
   else for (const line of lines) log.info(line)
 }
 
+/** The message of an error that clients are told as well leaves out the reason. */
+function explanation(error: Error): string {
+  const { reason } = error instanceof LiveKVError ? reasonBehind(error) : {}
+  const isSaid = reason === undefined || error.message.includes(reason)
+  return withoutAccounts(isSaid ? error.message : `${error.message} (${reason})`)
+}
+
 main().catch((error: unknown) => {
   const explained = [ConfigError, LiveKVError, StartError].some((kind) => error instanceof kind)
-  const { message, stack } = error as Error
-  process.stderr.write(`${withoutAccounts((explained ? message : stack) ?? String(error))}\n`)
+  process.stderr.write(`${explained ? explanation(error as Error) : stackText(error)}\n`)
   process.exit(1)
 })

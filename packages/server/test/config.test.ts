@@ -154,6 +154,33 @@ describe('configuration', () => {
     ])
   })
 
+  test('parts of an address that nobody looks at are named, with what is used instead', () => {
+    const about = (environment: Record<string, string>) =>
+      loadConfig(environment).warnings.filter((warning) => warning.includes(': set without'))
+    const parts = { REDIS_PASSWORD: 'hidden-word', REDIS_PORT: '6380' }
+    expect(about({ ...parts, REDIS_URL: 'redis://r' })).toEqual([
+      'REDIS_PASSWORD, REDIS_PORT: set without REDIS_HOST, so REDIS_URL decides. Set REDIS_HOST to use that Redis.',
+    ])
+    expect(about({ REDIS_PASSWORD: 'hidden-word' })).toEqual([
+      'REDIS_PASSWORD: set without REDIS_HOST, so no Redis is used. Set REDIS_HOST to use that Redis.',
+    ])
+    expect(about({ DB_PORT: '5433', DATABASE_URL: 'postgres://d/n' })).toEqual([
+      'DB_PORT: set without DB_HOST, so DATABASE_URL decides. Set DB_HOST to use that PostgreSQL.',
+    ])
+    expect(about({ KAFKA_TOPIC: 't', KAFKA_SSL: 'true' })).toEqual([
+      'KAFKA_TOPIC, KAFKA_SSL: set without KAFKA_BROKERS, so no Kafka is used. Set KAFKA_BROKERS to use that Kafka.',
+    ])
+    const walkthrough = {
+      ...{ PORT: '8080', DB_HOST: 'localhost', DB_USER: 'postgres', DB_PASSWORD: 'postgres' },
+      ...{ DB_NAME: 'ktpm_db', DB_PORT: '5432', KAFKA_BROKERS: 'localhost:9092', KAFKA_TOPIC: 'data-events' },
+      ...{ REDIS_HOST: 'localhost', REDIS_PORT: '6379', REDIS_PASSWORD: '', REDIS_TTL: '600' },
+    }
+    expect(loadConfig(walkthrough).warnings).toEqual([])
+    expect(about({ ...walkthrough, ...parts })).toEqual([])
+    // Set and empty is not set.
+    expect(about({ REDIS_PASSWORD: '', REDIS_URL: 'redis://r', KAFKA_TOPIC: ' ' })).toEqual([])
+  })
+
   test('what several instances lack, or was probably misspelt, is said', () => {
     const warningsOf = (environment: Record<string, string>) => loadConfig(environment).warnings
     expect(warningsOf({ REDIS_HOST: 'r', KAFKA_BROKERS: 'k:9092', REDIS_PASSWORD: '' })).toEqual([

@@ -4,6 +4,8 @@ import { pino } from 'pino'
 import { afterEach, describe, expect, test } from 'vitest'
 import { createApp } from '../src/app.ts'
 import { loadConfig } from '../src/config.ts'
+import { Hub } from '../src/live/hub.ts'
+import { Tail } from '../src/live/tail.ts'
 import { StartError } from '../src/start-error.ts'
 import { Database, NotSentError } from '../src/store/database.ts'
 import { DatabaseClient } from '../src/store/database-client.ts'
@@ -99,10 +101,10 @@ describe('a server that starts', () => {
 
 describe('connections that have died without a word', () => {
   async function proxied() {
-    const url = await createTestDatabase()
-    const proxy = await TcpProxy.start({ port: Number(new URL(url).port) })
+    const direct = await createTestDatabase()
+    const proxy = await TcpProxy.start({ port: Number(new URL(direct).port) })
     closing.push(() => proxy.close())
-    return { proxy, url: proxy.through(url) }
+    return { proxy, direct, url: proxy.through(direct) }
   }
 
   test('cost one statement its time, and not the next ones too', async () => {
@@ -119,6 +121,30 @@ describe('connections that have died without a word', () => {
     // Both the commit and the fence after it would find a dead one, and the deadline would pass.
     expect(await store.commit([{ op: 'put', key: 'k', json: '1' }])).toMatchObject([{ status: 'applied' }])
     expect((await store.get(['k'])).entries.get('k')?.json).toBe('1')
+  })
+
+  test('keep watchers waiting less long than a read that may take its time', async () => {
+    const { proxy, direct, url } = await proxied()
+    const retention = { maxChanges: 1e8, maxAgeMs: undefined }
+    const open = async (way: string) => {
+      const store = await PostgresStore.open({ database: { url: way, poolSize: 6 }, retention, log: silent })
+      closing.push(() => store.close())
+      return store
+    }
+    const [store, other] = [await open(url), await open(direct)]
+    const tail = new Tail({ maxEntries: 100, maxBytes: 1e6 })
+    const watched = { keys: () => [], prefixes: () => [''], known: () => [] }
+    const hub = new Hub({ store, tail, watched, log: silent })
+    closing.push(() => hub.close())
+    await hub.start()
+    const shown = new Promise((resolve) => hub.listen(() => resolve('the change')))
+    await Promise.all(Array.from({ length: 20 }, () => store.get(['k'])))
+    expect(proxy.connections).toBeGreaterThan(3)
+    proxy.abandon()
+    const read = store.history({ key: 'k', by: 'time', order: 'asc', limit: 1 }).catch(() => {})
+    await other.commit([{ op: 'put', key: 'k', json: '1' }])
+    expect(await Promise.race([shown, read.then(() => 'the end of the read')])).toBe('the change')
+    await read
   })
 
   test('give the place in the pool back that Sequelize’s own calls hold', async () => {

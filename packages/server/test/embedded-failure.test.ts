@@ -4,7 +4,7 @@ import path from 'node:path'
 import { createInterface } from 'node:readline'
 import { Worker } from 'node:worker_threads'
 import type { LiveKVError } from '@livekv/protocol'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { connect, open, ROWS_SCHEMA, scratchDirectory, verifyRows } from './embedded/client.ts'
 
 let scratch: string
@@ -46,6 +46,27 @@ test('the thread dies: everything pending is rejected, and the directory can be 
   await again.close()
 })
 
+test('an fsync fails: the writer is told, and what was acknowledged is there once', {
+  timeout: 180_000,
+}, async () => {
+  const dataDir = path.join(scratch, 'data')
+  const database = await open(dataDir)
+  await (await connect(database)).query(ROWS_SCHEMA)
+  await database.close()
+  const file = (name: string) => path.join(import.meta.dirname, 'embedded', name)
+  const args = ['--import', file('failing-fsync.ts'), file('writer.ts'), dataDir]
+  const { acknowledged, words } = await listen(args)
+  expect(words).toEqual([
+    'ready',
+    expect.stringMatching(/^failed STORE_FAILED .*fsync of .*EIO.*disk/),
+    expect.stringMatching(/^rejected STORE_FAILED .*EIO/),
+  ])
+  expect(acknowledged).toBeGreaterThan(0)
+  const again = await open(dataDir)
+  expect(await verifyRows(await connect(again), acknowledged)).toBeUndefined()
+  await again.close()
+})
+
 test('the disk is full: the writer is told, and with room everything acknowledged is there once', {
   timeout: 180_000,
 }, async ({ skip }) => {
@@ -61,16 +82,8 @@ test('the disk is full: the writer is told, and with room everything acknowledge
     const database = await open(dataDir)
     await (await connect(database)).query(ROWS_SCHEMA)
     await database.close()
-    const writer = spawn(process.execPath, [path.join(import.meta.dirname, 'embedded/writer.ts'), dataDir], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-      env: { ...process.env, NODE_OPTIONS: '' },
-    })
-    let acknowledged = 0
-    const words: string[] = []
-    for await (const line of createInterface(writer.stdout!)) {
-      if (/^\d+$/.test(line)) acknowledged = Number(line)
-      else words.push(line)
-    }
+    const writer = path.join(import.meta.dirname, 'embedded/writer.ts')
+    const { acknowledged, words } = await listen([writer, dataDir])
     expect(words).toEqual([
       'ready',
       expect.stringMatching(/^failed STORE_FAILED .*write of .*ENOSPC.*room/),
@@ -87,3 +100,20 @@ test('the disk is full: the writer is told, and with room everything acknowledge
     execFileSync('umount', [dataDir])
   }
 })
+
+/** What a writer acknowledged, and what else it said until it ended. */
+async function listen(args: readonly string[]): Promise<{ acknowledged: number; words: string[] }> {
+  const writer = spawn(process.execPath, args, {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, NODE_OPTIONS: '' },
+  })
+  // Also where it does not end by itself.
+  onTestFinished(() => void writer.kill('SIGKILL'))
+  let acknowledged = 0
+  const words: string[] = []
+  for await (const line of createInterface(writer.stdout!)) {
+    if (/^\d+$/.test(line)) acknowledged = Number(line)
+    else words.push(line)
+  }
+  return { acknowledged, words }
+}

@@ -5,7 +5,7 @@ import type { Change } from '../src/store/store.ts'
 import { busContract } from './contract/bus.ts'
 import { sharedService } from './services/shared-service.ts'
 import { KafkaBuses, revisionsOf } from './support/kafka-buses.ts'
-import { readTopic } from './support/topic-reader.ts'
+import { readBatches, readTopic } from './support/topic-reader.ts'
 
 busContract('Kafka', async () => {
   const buses = new KafkaBuses(await sharedService('kafka'))
@@ -147,6 +147,22 @@ describe('the bus on Kafka', () => {
     })
     expect(JSON.parse(records[1]!.value)).toMatchObject({ op: 'delete', revision: 2 })
     expect(records[1]!.headers).toEqual({ revision: '2', store: buses.storeId, instance })
+  })
+
+  test('much at once goes in batches of 512 KiB, of one idempotent producer, none of which the broker refuses', async () => {
+    buses = new KafkaBuses(brokers)
+    const { bus } = await buses.start({ partitions: 1 })
+    const changes = buses.changes(300, `"${'0123456789'.repeat(1_000)}"`)
+    bus.publish(changes)
+    await expect.poll(() => bus.stats().received).toBe(changes.length)
+    const batches = await readBatches(brokers, buses.topic)
+    expect(batches.reduce((sum, { records }) => sum + records, 0)).toBe(changes.length)
+    for (const { bytes } of batches) expect(bytes).toBeLessThanOrEqual(512 * 1024)
+    expect(batches.length).toBeLessThan(10)
+    // After a refusal it would be another one.
+    const producers = new Set(batches.map(({ producerId }) => producerId))
+    expect(producers.size).toBe(1)
+    expect([...producers][0]).toBeGreaterThanOrEqual(0n)
   })
 
   test('a bus that is closed leaves no group behind', async () => {

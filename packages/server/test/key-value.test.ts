@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from 'vitest'
 import { MemoryBus } from '../src/bus/memory.ts'
+import { MemoryCache } from '../src/cache/memory.ts'
 import { Expiry } from '../src/expiry.ts'
 import type { Write } from '../src/store/store.ts'
 import { settle } from './support/held-calls.ts'
@@ -186,4 +187,32 @@ test('Expiry deletes page after page what has expired, and only at the revision 
   expect(warnings).toHaveLength(1)
   expect((await keyValue.keys()).keys).toEqual(['b', 'd'])
   expect(keyValue.get('b')).toMatchObject({ entry: { json: '"renewed"' } })
+})
+
+test('a cached item of a revision that the log does not have yet is not believed', async () => {
+  const oracle = filled('a', 'b', 'c')
+  const cache = new MemoryCache({ maxBytes: 1e6 })
+  const lost = { key: 'a', json: '"lost"', revision: 6, at: 6, time: 6, expiresAt: null }
+  cache.set([{ key: 'a', entry: lost, revision: 6, asOf: 6 }])
+  const { keyValue, hub } = await instanceOver(oracle, { cache })
+  expect(await keyValue.get('a')).toMatchObject({ entry: { json: '"a"' }, source: 'database' })
+  expect((await keyValue.getMany(['a', 'b'])).get('a')).toMatchObject({ entry: { json: '"a"' } })
+  expect(hub.knownHead).toBe(3)
+})
+
+test('a cached item that is news for a full Tail is not taken, and the store is asked', async () => {
+  const oracle = filled('a', 'b', 'c')
+  const cache = new MemoryCache({ maxBytes: 1e6 })
+  const { keyValue, hub } = await instanceOver(oracle, { cache, tailEntries: 2 })
+  const changes = ['d', 'e', 'f', 'g', 'h', 'i'].map((key) => oracle.append(put(key), true))
+  // All but the first; then as if another instance had filled the shared cache.
+  hub.receive(changes.slice(1))
+  const last = oracle.get(['i']).entries.get('i')!
+  cache.set([{ key: 'i', entry: last, revision: 9, asOf: 9 }])
+  const size = hub.tail.size
+  expect(hub.tail.revisionOf('i')).toBe(0)
+  const found = keyValue.get('i')
+  expect(found).toBeInstanceOf(Promise)
+  expect(hub.tail.size).toBe(size)
+  expect(await found).toMatchObject({ revision: 9, source: 'database' })
 })

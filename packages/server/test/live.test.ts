@@ -84,6 +84,70 @@ test('Tail: keys above a gap stay, however many', () => {
   expect([tail.size, tail.floor, tail.contiguous]).toEqual([2, 4, 5])
 })
 
+test.each(['in order', 'newest first'])(
+  'Hub: a full Tail takes no more from the bus, which comes %s, and gets it from the log',
+  async (order) => {
+    const oracle = new LogOracle()
+    for (let n = 0; n < 5_000; n++) oracle.append({ op: 'put', key: `k${n}`, json: '1' })
+    // Written all the time, and so in the Tail before it is full.
+    for (let n = 0; n < 5_000; n++) oracle.append({ op: 'put', key: n % 2 ? 'hot' : `l${n}`, json: '1' })
+    const [, ...others] = oracle.log
+    let isAway = true
+    const store = {
+      changesSince: async (from: number, limit: number) => {
+        if (isAway) throw new LiveKVError('STORE_FAILED', 'Gone.')
+        return oracle.changesSince(from, Math.min(limit, 300))
+      },
+      latestChanges: async () => ({ head: 0, changes: [] }),
+      head: async () => oracle.head,
+      get: async (keys: readonly string[]) => oracle.get(keys),
+      list: async (page: { limit: number }) => oracle.list(page),
+    }
+    const tail = new Tail({ maxEntries: 100, maxBytes: 1e6, maxPending: 100 })
+    const { hub } = await hubOver(new LogOracle(), { gapMs: 1e6, pollMs: 1e6, store, tail })
+    const shown = new Map<string, number>()
+    const problems: string[] = []
+    let most = 0
+    hub.listen((changes) => {
+      most = Math.max(most, tail.size, tail.pending)
+      for (const { key, revision } of changes) {
+        if (revision <= (shown.get(key) ?? 0)) problems.push(`${key}: ${revision} after ${shown.get(key)}`)
+        shown.set(key, revision)
+      }
+    })
+    hub.receive([oracle.log[5_001] as Change])
+    hub.receive(order === 'in order' ? others : others.reverse())
+    await hub.catchUp()
+    expect([hub.contiguous, hub.knownHead, shown.get('hot')]).toEqual([0, 10_000, 10_000])
+    expect(most).toBeLessThanOrEqual(101)
+    expect([tail.believes('k4999', 0), tail.get('k4999')]).toEqual([true, undefined])
+
+    isAway = false
+    await hub.catchUp()
+    expect(hub.contiguous).toBe(10_000)
+    expect(problems).toEqual([])
+    expect(most).toBeLessThanOrEqual(101)
+    expect(shown.size).toBe(7_501)
+    for (const [key, revision] of shown) expect(oracle.latest(key)?.revision).toBe(revision)
+    await hub.close()
+  },
+)
+
+test('Hub: own commits and reads find room in a full Tail', async () => {
+  const tail = new Tail({ maxEntries: 2, maxBytes: 1e6 })
+  const { hub, seen } = await hubOver(new LogOracle(), { gapMs: 1e6, pollMs: 1e6, tail })
+  hub.receive(['a', 'b', 'c', 'd'].map((key, n) => change(key, n + 2)))
+  hub.accept([change('own', 6)])
+  hub.receive([change('e', 7), change('a', 8)])
+  expect([seen, tail.get('own')?.revision]).toEqual([['a2', 'b3', 'c4', 'own6', 'a8'], 6])
+  // The missing one: all up to d, which has to come again, is settled.
+  hub.receive([change('k', 1)])
+  expect([hub.contiguous, tail.size]).toEqual([4, 2])
+  hub.receive([change('d', 5), change('e', 7)])
+  expect([hub.contiguous, seen.slice(5)]).toEqual([8, ['k1', 'd5', 'e7']])
+  await hub.close()
+})
+
 test('Hub: a gap that lasts is filled from the log without the bus', async () => {
   const oracle = new LogOracle()
   const { hub, seen } = await hubOver(oracle, { gapMs: 10, pollMs: 1e6 })
@@ -133,6 +197,32 @@ test('Hub: a log that cannot be read is reported once and read when it can be', 
   oracle.append({ op: 'put', key: 'a', json: '1' })
   await until(() => hub.contiguous === 1)
   expect(warnings).toHaveLength(1)
+  await hub.close()
+})
+
+test('Hub: a page of the log that does not come is asked for in smaller parts, and as before when it does', async () => {
+  const oracle = new LogOracle()
+  for (let n = 0; n < 1_000; n++) oracle.append({ op: 'put', key: 'a', json: '1' })
+  const asked: number[] = []
+  const { hub } = await hubOver(new LogOracle(), {
+    gapMs: 1e6,
+    pollMs: 1e6,
+    store: {
+      changesSince: async (revision, limit) => {
+        asked.push(limit)
+        if (asked.length <= 4) throw new LiveKVError('STORE_FAILED', 'No answer.')
+        return oracle.changesSince(revision, Math.min(limit, 300))
+      },
+      latestChanges: async () => ({ head: 0, changes: [] }),
+      head: async () => oracle.head,
+      get: async (keys) => oracle.get(keys),
+      list: async (page) => oracle.list(page),
+    },
+  })
+  hub.noteHead(oracle.head)
+  for (let n = 0; n < 5; n++) await hub.catchUp()
+  expect(hub.contiguous).toBe(1_000)
+  expect(asked).toEqual([5_000, 1_250, 313, 100, 100, 200, 400, 800, 1_600])
   await hub.close()
 })
 

@@ -110,10 +110,18 @@ test('neither values nor secrets get into the log, whatever fails; one line per 
         degraded: [
           { part: 'cache', problem: expect.any(String) },
           { part: 'bus', problem: expect.any(String) },
+          { part: 'sockets', problem: expect.any(String) },
         ],
       },
     ])
     expectNoSecret(told)
+    for (const shown of [told, await (await fetch(`${url}/api/v1/status`)).text()]) {
+      // Where the others are is for the log alone, and why they are not reached.
+      expect(shown).toContain('"degraded":[{"part":"cache"')
+      expect(shown).not.toMatch(/127\.0\.0\.1|redis:|ECONN/)
+    }
+    expect(output()).toContain(dead)
+    expect(output()).toContain('ECONNREFUSED')
     const value = JSON.stringify(VALUE)
     expect((await send('/add', `{"key":"a","value":${value}}`)).status).toBe(200)
     const malformed = await send('/add', `{"key":"a","value":${value}`, { 'x-request-id': 'from-a.proxy:1' })
@@ -122,6 +130,7 @@ test('neither values nor secrets get into the log, whatever fails; one line per 
     const strange = await send('/add', '{', { 'x-request-id': `"${VALUE}"` })
     expect(strange.headers.get('x-request-id')).toMatch(/^[\da-f-]{36}$/)
     await send('/api/v1/entries/a', `{"op":"increment","by":1}`, {}, 'PATCH')
+    await send('/api/v1/entries/a', `{"op":"increment","by":${value}}`, {}, 'PATCH')
     await send('/api/v1/entries/b', `{"value":${value},"idempotencyKey":"k"}`, {}, 'PUT')
     await send('/api/v1/entries/b', `{"value":[${value}],"idempotencyKey":"k"}`, {}, 'PUT')
     await send('/api/v1/entries/%00', `{"value":${value}}`, {}, 'PUT')
@@ -146,13 +155,17 @@ test('neither values nor secrets get into the log, whatever fails; one line per 
     await server.shutDown()
     const refused = await fetch(`${url}/api/v1/history?key=a`, { headers: { 'x-request-id': 'while-away' } })
     expect([refused.status, refused.headers.get('x-request-id')]).toEqual([503, 'while-away'])
+    // Where the database is and what it says is for the log alone.
+    expect(await refused.text()).not.toMatch(/127\.0\.0\.1|ECONN|terminat/)
     await expect.poll(output).toContain('"requestId":"while-away"')
     socket.disconnect()
     child.kill('SIGTERM')
     expect(await exit, output()).toBe(0)
     expectNoSecret(output())
     const failed = lines(output()).filter(({ requestId }) => requestId === 'while-away')
-    expect(failed).toMatchObject([{ method: 'GET', path: '/api/v1/history', code: 'STORE_FAILED' }])
+    expect(failed).toMatchObject([
+      { method: 'GET', path: '/api/v1/history', code: 'STORE_FAILED', reason: expect.stringMatching(/\w/) },
+    ])
   } finally {
     child.kill('SIGKILL')
     await server.stop()

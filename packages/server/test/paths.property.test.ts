@@ -15,6 +15,8 @@ const step: fc.Arbitrary<Step> = fc.record({
 test.each([
   ['everything is watched', EVERYTHING],
   ['two keys are watched, and large gaps are jumped over', TWO_KEYS],
+  ['everything is watched, and the Tail is soon full', { ...EVERYTHING, tailEntries: 1 }],
+  ['two keys are watched, and the Tail is soon full', { ...TWO_KEYS, tailEntries: 1 }],
 ])(
   'no read and no watcher steps back, and all end at the latest value: %s',
   async (_, watched) => {
@@ -33,6 +35,15 @@ test.each([
   [
     'nothing older is believed of a key that was read as absent, also when its delete is no longer in the log',
     'foreignDelete a, foreignPut b, compact a 4, finish, finish, finish, get a, execute, answer, getOld a 3',
+  ],
+  [
+    'the same of an absence that another instance has put into the cache',
+    'foreignDelete a, foreignPut b, compact a 4, finish, finish, finish, getOld a 5, getOld a 3',
+  ],
+  [
+    'the same when more keys were read as absent than are remembered',
+    `foreignDelete a, foreignDelete b, foreignPut c, compact a 5, finish, finish, finish, getOld a 6, getOld b 6,
+     getOld a 3`,
   ],
   [
     'a re-read that found a key absent says nothing about the change that happened to be the head',

@@ -22,7 +22,7 @@ afterEach(async () => {
 })
 afterAll(() => server.stop())
 
-async function instanceOf(storeId: string) {
+async function instanceOf(storeId: string, keptMs = 1) {
   const commands = new RedisConnection({ url: server.url, name: 'test', log })
   const cluster = new ClusterAdapter({ commands, url: server.url, storeId, log })
   await Promise.all([commands.start(), cluster.start()])
@@ -33,6 +33,7 @@ async function instanceOf(storeId: string) {
     io,
     cluster,
     count: () => ({ sockets: io.engine.clientsCount, watches: 0 }),
+    keptMs,
   })
   closing.push(
     () => commands.close(),
@@ -83,11 +84,13 @@ test('an instance that answers nothing is noticed: what the others said is given
   await two.client()
   await expect.poll(async () => (await one.presence.report()).cluster.instances).toBe(3)
   silent.io.of('/').removeAllListeners('presence')
-  expect(await one.presence.report()).toEqual({
-    instance: { sockets: 0, watches: 0 },
-    cluster: { instances: 2, sockets: 1, watches: 0 },
-    complete: false,
-  })
+  await expect
+    .poll(() => one.presence.report())
+    .toEqual({
+      instance: { sockets: 0, watches: 0 },
+      cluster: { instances: 2, sockets: 1, watches: 0 },
+      complete: false,
+    })
 })
 
 test('started while Redis is away, instances find each other when it comes', async () => {
@@ -99,4 +102,23 @@ test('started while Redis is away, instances find each other when it comes', asy
   for (const { presence } of [one, two]) {
     await expect.poll(() => presence.report()).toMatchObject({ cluster: { instances: 2 }, complete: true })
   }
+})
+
+test('however many ask, the others are asked once in a while for each key, and anew when that is over', async () => {
+  const storeId = randomUUID()
+  const [one, brief] = [await instanceOf(storeId, 1e6), await instanceOf(storeId, 1)]
+  const other = await instanceOf(storeId)
+  const asked: (string | null)[] = []
+  other.io.on('presence', (key: string | null) => asked.push(key))
+  await expect.poll(async () => (await brief.presence.report('other')).complete).toBe(true)
+  await expect.poll(async () => (await brief.presence.report('other')).cluster.instances).toBe(3)
+  asked.length = 0
+  const reports = await Promise.all(Array.from({ length: 50 }, () => one.presence.report()))
+  for (let n = 0; n < 50; n++) reports.push(await one.presence.report())
+  expect(reports.every(({ cluster }) => cluster.instances === 3)).toBe(true)
+  expect(asked).toEqual([null])
+  await Promise.all([one.presence.report('a'), one.presence.report('b'), one.presence.report('a')])
+  expect(asked.toSorted()).toEqual(['a', 'b', null])
+  await brief.presence.report()
+  await expect.poll(() => brief.presence.report().then(() => asked.length)).toBeGreaterThan(5)
 })

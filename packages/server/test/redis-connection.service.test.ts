@@ -1,7 +1,9 @@
 import { ErrorReply } from 'redis'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { RedisCache } from '../src/cache/redis.ts'
 import { RedisAwayError, RedisConnection } from '../src/redis/redis-connection.ts'
-import { type RedisServer, startRedis } from './services/redis.ts'
+import { present } from './contract/cache.ts'
+import { type RedisOptions, type RedisServer, startRedis } from './services/redis.ts'
 import { TcpProxy } from './services/tcp-proxy.ts'
 
 let first: RedisServer
@@ -37,6 +39,26 @@ async function connect(): Promise<RedisConnection> {
   })
   await connection.start()
   return connection
+}
+
+/** What is logged of a Redis, by a connection of its own, until `isDone`. */
+async function logOf(options: RedisOptions, isDone: (connection: RedisConnection) => Promise<void>) {
+  const server = await startRedis(options)
+  const lines: unknown[] = []
+  const note = (...line: unknown[]) => lines.push(line)
+  const other = new RedisConnection({
+    url: server.url,
+    name: 'test',
+    log: { info: note, warn: note } as never,
+  })
+  try {
+    await other.start()
+    await isDone(other)
+    return JSON.stringify([lines, other.problem])
+  } finally {
+    await other.close()
+    await server.stop()
+  }
 }
 
 const ping = () => connection.call((client) => client.ping())
@@ -139,4 +161,53 @@ test('a Redis that answers and refuses is no outage; it is said once a kind', as
   expect(logged.filter((message) => message.includes('refuses'))).toHaveLength(1)
   await connection.call((client) => client.configSet('maxmemory', '0'))
   expect(await set('key')).toBe('OK')
+})
+
+test('a Redis that does not know a command repeats what came with it: neither password nor user is told', async () => {
+  const login = { password: 's3cret/pass', settings: { 'rename-command': 'HELLO ""' } }
+  const told = await logOf(login, (it) => expect.poll(() => it.problem).toContain("unknown command 'HELLO'"))
+  expect(told).toContain('is away')
+  expect(told).not.toMatch(/s3cret|AUTH/)
+  const user = { user: 'livekv-user', password: 's3cret/pass' }
+  const asUser = await logOf(user, async (it) => {
+    await it.call((client) => client.sendCommand(['NO-SUCH', 's3cret/pass'])).catch(() => {})
+    await it
+      .call((client) => client.sendCommand(['ACL', 'SETUSER', 'livekv-user', '-get']))
+      .then(() => it.call((client) => client.get('key')))
+      .catch(() => {})
+  })
+  expect(asUser).toContain("unknown command 'NO-SUCH'")
+  expect(asUser).toContain('NOPERM')
+  expect(asUser).not.toMatch(/s3cret|livekv-user/)
+})
+
+test('what is put into the cache is not told when Redis refuses the script', async () => {
+  const settings = { 'rename-command': 'EVALSHA ""' }
+  const told = await logOf({ settings }, async (redis) => {
+    const cache = new RedisCache({ redis, storeId: 's', ttlSeconds: 600, maxBytes: 1e6 })
+    cache.set([present('hidden-key', '"hidden-value"', 5)])
+    await cache.close()
+    expect(cache.stats().lost).toBe(1)
+  })
+  expect(told).toContain("unknown command 'EVALSHA'")
+  expect(told).not.toContain('hidden')
+})
+
+test('what waits for a Redis that is stopped is bounded: more is refused at once, and it comes back all the same', async () => {
+  await connect()
+  expect(await ping()).toBe('PONG')
+  first.pause()
+  const [bound, more] = [10_000, 500]
+  const calls = Array.from({ length: bound + more }, () => ping().catch((error: Error) => error.message))
+  // The first ones still wait for their answers.
+  expect(await Promise.race([calls[0], calls.at(-1)])).toBe('The queue is full')
+  const answers = await Promise.all(calls)
+  expect(answers.slice(bound)).toEqual(Array.from({ length: more }, () => 'The queue is full'))
+  expect(answers.filter((answer) => answer === 'no answer in 100 ms').length).toBeGreaterThan(bound - 10)
+  const { skipped } = connection.stats()
+  await expect(ping()).rejects.toThrow(RedisAwayError)
+  expect(connection.stats().skipped).toBe(skipped + 1)
+  first.resume()
+  await isBack()
+  expect(await ping()).toBe('PONG')
 })

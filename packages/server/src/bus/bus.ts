@@ -9,6 +9,6 @@ export interface Bus {
   subscribe(onChanges: (changes: readonly Change[]) => void): Promise<void>
   /** Why it carries nothing at present, in words for an operator; null: it works. */
   readonly problem: string | null
-  /** Sends what is waiting, for a bounded time. */
-  close(): Promise<void>
+  /** Sends what is waiting, and ends; within about `withinMs`, if it is given. */
+  close(withinMs?: number): Promise<void>
 }

@@ -6,7 +6,7 @@ import { within } from './within.ts'
 const CONNECT_TIMEOUT_MS = 3_000
 /** Above the 3 s that brokers by default keep the first member of a group waiting for others. */
 const REQUEST_TIMEOUT_MS = 8_000
-const CLOSE_TIMEOUT_MS = 1_000
+export const CLOSE_TIMEOUT_MS = 1_000
 
 /**
  * What all clients of one connection have in common. They retry nothing: after a request that timed out the library
@@ -43,11 +43,12 @@ export function guard(client: Base, pool: Pool = client.connections): void {
 /** Whatever the broker does: a bounded time later nothing of it is left. */
 export async function closeClient(
   client: Base,
+  timeoutMs = CLOSE_TIMEOUT_MS,
   pools: readonly Pool[] = [client.connections],
 ): Promise<void> {
   const connections = pools.flatMap((pool) => [...pool].map(([, connection]) => connection))
   // It can throw as well.
-  await within(CLOSE_TIMEOUT_MS, 'closing', (async () => client.close())()).catch(() => {})
+  await within(timeoutMs, 'closing', (async () => client.close())()).catch(() => {})
   for (const pool of pools) void pool.close().catch(() => {})
   for (const connection of connections) connection.socket?.destroy()
 }

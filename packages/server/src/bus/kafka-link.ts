@@ -28,6 +28,8 @@ export interface KafkaLinkOptions {
   onRecord: (record: ReadRecord) => void
   /** From here on nothing is missed. */
   onPositioned: () => void
+  /** How long each step of closing may take just now. */
+  closeTimeoutMs: () => number
   signal: AbortSignal
 }
 
@@ -49,7 +51,7 @@ const STARTING = [
   ...['COORDINATOR_LOAD_IN_PROGRESS', 'COORDINATOR_NOT_AVAILABLE', 'NOT_COORDINATOR'],
   ...['NOT_LEADER_OR_FOLLOWER', 'LEADER_NOT_AVAILABLE', 'UNKNOWN_TOPIC_OR_PARTITION', 'UNKNOWN_TOPIC_ID'],
 ]
-const whileStarting = retry(
+export const whileStarting = retry(
   handleWhen((error) => hasCode(error, STARTING)),
   { maxAttempts: 50, backoff: new ConstantBackoff(100) },
 )
@@ -141,7 +143,7 @@ export class KafkaLink {
   async renewProducer(): Promise<void> {
     const old = this.#producer
     this.#producer = this.#newProducer()
-    await closeClient(old)
+    await closeClient(old, this.#options.closeTimeoutMs())
     await this.#whileUp('a new producer', this.#producer.initIdempotentProducer({}))
   }
 
@@ -152,14 +154,14 @@ export class KafkaLink {
     const stream = this.#stream
     stream?.destroy()
     const pools = [this.#consumer.connections, ...(stream ? [stream.connections] : [])]
-    await Promise.all([closeClient(this.#producer), closeClient(this.#consumer, pools)])
+    const { groupId, closeTimeoutMs } = this.#options
+    const timeoutMs = closeTimeoutMs()
+    await Promise.all([closeClient(this.#producer, timeoutMs), closeClient(this.#consumer, timeoutMs, pools)])
     if (forget) {
-      const { groupId } = this.#options
-      await within(1_000, 'removing the group', this.#admin.deleteGroups({ groups: [groupId] })).catch(
-        () => {},
-      )
+      const removed = this.#admin.deleteGroups({ groups: [groupId] })
+      await within(closeTimeoutMs(), 'removing the group', removed).catch(() => {})
     }
-    await closeClient(this.#admin)
+    await closeClient(this.#admin, closeTimeoutMs())
   }
 
   async #open(): Promise<void> {

@@ -2,10 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { ExponentialBackoff } from 'cockatiel'
 import type { Logger } from 'pino'
 import type { KafkaConfig } from '../config.ts'
+import { errorText } from '../error-text.ts'
 import type { Change } from '../store/store.ts'
 import { Backlog } from './backlog.ts'
 import type { Bus } from './bus.ts'
 import { changeOf, originOf, recordOf } from './change-record.ts'
+import { CLOSE_TIMEOUT_MS } from './kafka-client.ts'
 import { isTooLarge, KafkaLink, type ReadRecord } from './kafka-link.ts'
 import { ReadPositions } from './read-positions.ts'
 import { RevisionRanges } from './revision-ranges.ts'
@@ -27,7 +29,11 @@ const BACKOFF = new ExponentialBackoff({ initialDelay: 100, maxDelay: 2_000 })
 const GOOD_LINK_MS = 10_000
 /** How long the start waits for the place to read from. */
 const SUBSCRIBE_WAIT_MS = 1_000
-const FLUSH_MS = 2_000
+const CLOSE_WITHIN_MS = 4_000
+/** Of the time for closing, to send what waits. */
+const FLUSH_SHARE = 0.5
+/** Of what is then left, for each of the three steps in which a connection is closed. */
+const CLOSE_STEP_SHARE = 0.25
 const REFUSAL_LOG_EVERY_MS = 10_000
 
 /**
@@ -60,6 +66,7 @@ export class KafkaBus implements Bus {
   #unreadableLogged = false
   #reportedTopic = ''
   #topicDiffers = false
+  #closeByMs = Number.POSITIVE_INFINITY
   readonly #counts = {
     published: 0,
     received: 0,
@@ -117,8 +124,11 @@ export class KafkaBus implements Bus {
     }
   }
 
-  async close(): Promise<void> {
-    const deadline = performance.now() + FLUSH_MS
+  /** A Kafka that is known to be away is not waited for. */
+  async close(withinMs = CLOSE_WITHIN_MS): Promise<void> {
+    const now = performance.now()
+    this.#closeByMs = now + withinMs
+    const deadline = now + withinMs * FLUSH_SHARE
     while (!this.#isLossLogged && performance.now() < deadline && this.stats().backlog > 0) await sleep(10)
     this.#stop.abort()
     await this.#running
@@ -151,6 +161,7 @@ export class KafkaBus implements Bus {
         positions: this.#positions,
         onRecord: (record) => this.#read(record),
         onPositioned: () => this.#begin(),
+        closeTimeoutMs: () => this.#closeStepMs(),
         signal,
       })
       this.#reportTopic(link)
@@ -167,6 +178,11 @@ export class KafkaBus implements Bus {
     } catch (error) {
       return error as Error
     }
+  }
+
+  #closeStepMs(): number {
+    const leftMs = Math.max(0, this.#closeByMs - performance.now())
+    return Math.min(CLOSE_TIMEOUT_MS, leftMs * CLOSE_STEP_SHARE)
   }
 
   /** It is known where reading begins. Rule: seen-of-topic. */
@@ -295,7 +311,7 @@ export class KafkaBus implements Bus {
 
 /** The innermost cause says most: the library wraps errors in errors. */
 function reasonOf(error: unknown): string {
-  const { cause, errors, message, code } = error as Error & { errors?: unknown[]; code?: string }
+  const { cause, errors } = error as Error & { errors?: unknown[] }
   const inner = cause ?? errors?.find(Boolean)
-  return inner === undefined ? (message || code || 'unknown reason').replace(/\.$/, '') : reasonOf(inner)
+  return inner === undefined ? errorText(error).replace(/\.$/, '') : reasonOf(inner)
 }

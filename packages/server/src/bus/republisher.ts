@@ -25,7 +25,7 @@ const PAGE = 1_000
 /** More is not put into the bus's backlog at a time: own writes must find room in it. */
 const MAX_BACKLOG_BYTES = 4 * 1024 * 1024
 const WAIT_FOR_ROOM_MS = 20
-const CLOSE_TIMEOUT_MS = 2_000
+const CLOSE_WITHIN_MS = 2_000
 
 /**
  * Sees to it that the topic gets every change at least once, whatever was lost between a commit and the bus.
@@ -63,7 +63,8 @@ export class Republisher {
     return { holdsLease: this.#told?.isHeld ? 1 : 0, publishedThrough: this.#told?.publishedThrough ?? 0 }
   }
 
-  async close(): Promise<void> {
+  /** Gives the lease back, if that can be done within the time. */
+  async close(withinMs = CLOSE_WITHIN_MS): Promise<void> {
     const { mark, instance } = this.#options
     this.#stop.abort()
     const release = async () => {
@@ -71,7 +72,7 @@ export class Republisher {
       if (this.#told?.isHeld) await mark.release(instance)
     }
     // Without it the lease runs out by itself.
-    await within(CLOSE_TIMEOUT_MS, 'giving the lease back', release()).catch(() => {})
+    await within(Math.min(withinMs, CLOSE_WITHIN_MS), 'giving the lease back', release()).catch(() => {})
   }
 
   async #run(): Promise<void> {

@@ -20,7 +20,7 @@ export interface Cache {
   get(keys: readonly string[]): Promise<Map<string, CachedItem>> | Map<string, CachedItem>
   /** Keeps the item unless it holds one of a higher `asOf` for the key. */
   set(items: readonly CachedItem[]): void
-  /** Why it answers with nothing at present, in words for an operator; null: it works. */
+  /** Why it answers with nothing or takes nothing at present, in words for an operator; null: it works. */
   readonly problem: string | null
   close(): Promise<void>
 }

@@ -56,6 +56,8 @@ export class RedisCache implements Cache {
   readonly #prefix: string
   readonly #ttlSeconds: string
   readonly #standIn: MemoryCache
+  /** What Redis answered with an error when it was asked last: it has no rights, no memory, or is a replica. */
+  readonly #refused = new Set<'get' | 'put'>()
   #gathering: Gathering | undefined
   readonly #waiting = new Map<string, CachedItem>()
   #waitingCharacters = 0
@@ -70,7 +72,8 @@ export class RedisCache implements Cache {
   }
 
   get problem(): string | null {
-    return this.#redis.problem
+    if (this.#redis.problem !== null || this.#refused.size === 0) return this.#redis.problem
+    return `Redis refuses what the cache asks of it (${[...this.#refused].join(', ')}).`
   }
 
   stats(): RedisCacheStats {
@@ -79,7 +82,7 @@ export class RedisCache implements Cache {
 
   get(keys: readonly string[]): Promise<Map<string, CachedItem>> | Map<string, CachedItem> {
     if (keys.length === 0) return new Map()
-    if (this.problem !== null) return this.#fromStandIn(keys)
+    if (this.#redis.problem !== null) return this.#fromStandIn(keys)
     this.#gathering ??= this.#gather()
     for (const key of keys) this.#gathering.keys.add(key)
     return this.#gathering.items.then((items) => {
@@ -94,7 +97,7 @@ export class RedisCache implements Cache {
 
   set(items: readonly CachedItem[]): void {
     this.#standIn.set(items)
-    if (this.problem !== null) {
+    if (this.#redis.problem !== null) {
       this.#counts.lost += items.length
       return
     }
@@ -134,7 +137,7 @@ export class RedisCache implements Cache {
   async #readPart(keys: readonly string[], found: Map<string, CachedItem>): Promise<boolean> {
     const names = keys.map((key) => this.#prefix + key)
     // Why Redis failed is told by its connection.
-    const texts = await this.#redis.call((client) => client.mGet(names)).catch(() => undefined)
+    const texts = await this.#call('get', (client) => client.mGet(names)).catch(() => undefined)
     if (!texts) return false
     const items: CachedItem[] = []
     for (const [at, key] of keys.entries()) {
@@ -177,13 +180,22 @@ export class RedisCache implements Cache {
     await new Promise((resolve) => setImmediate(resolve))
     while (this.#waiting.size > 0) {
       const items = this.#take()
-      await this.#redis
-        .call((client) => this.#put(client, items))
-        .catch(() => {
-          this.#counts.lost += items.length
-        })
+      await this.#call('put', (client) => this.#put(client, items)).catch(() => {
+        this.#counts.lost += items.length
+      })
     }
     this.#putting = undefined
+  }
+
+  async #call<T>(kind: 'get' | 'put', work: (client: RedisClient) => Promise<T>): Promise<T> {
+    try {
+      const answer = await this.#redis.call(work)
+      this.#refused.delete(kind)
+      return answer
+    } catch (error) {
+      if (error instanceof ErrorReply) this.#refused.add(kind)
+      throw error
+    }
   }
 
   #take(): CachedItem[] {

@@ -10,10 +10,7 @@ import type { ETags } from './etag.ts'
 import type { Origins } from './origins.ts'
 
 /** What the instance can do without. */
-export interface DegradedPart {
-  part: 'cache' | 'bus'
-  problem: string
-}
+export type DegradedPart = 'cache' | 'bus' | 'sockets'
 
 /** What the instance says of itself in /readyz and /api/v1/status. */
 export interface Health {

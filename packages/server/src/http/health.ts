@@ -3,20 +3,28 @@
  *
  *   alive      the process answers
  *   ready      it reaches its store and has seen all that was in the log when it was asked
- *   degraded   ready, but without its cache or its bus: slower, and as right as ever
+ *   degraded   ready, but without its cache, its bus or the sockets of others: slower, and as right as ever
  */
 import { LiveKVError } from '@livekv/protocol'
 import type { Express } from 'express'
 import type { Store } from '../store/store.ts'
 import { VERSION } from '../version.ts'
 import { sendError, sendJson } from './answer.ts'
-import type { HttpContext } from './context.ts'
+import type { DegradedPart, HttpContext } from './context.ts'
 import { MAX_DEPTH } from './raw-json.ts'
 import { route } from './route.ts'
 
 const PROBE_TIMEOUT_MS = 3_000
 /** Far more than a gap takes to be filled; an instance that is this far behind shows its watchers what is old. */
 const REACH_TIMEOUT_MS = 2_000
+
+/** Anybody may ask: where a server is and what it said is for the log. */
+const DEGRADED: Record<DegradedPart, string> = {
+  cache: 'Redis cannot be used: more reads ask the database. The log of this instance says why.',
+  sockets:
+    'Redis cannot be used: who is connected to other instances is not known. The log of this instance says why.',
+  bus: 'Kafka cannot be used: changes reach other instances a moment later. The log of this instance says why.',
+}
 
 type HealthContext = Pick<HttpContext, 'config' | 'instance' | 'health' | 'reach' | 'presence'> & {
   store: Pick<Store, 'info' | 'head'>
@@ -32,8 +40,8 @@ export function addHealthRoutes(app: Express, context: HealthContext): void {
       const problem = context.health().problem ?? (await readiness(context))
       if (problem !== null) return sendError(response, problem)
       const { degraded } = context.health()
-      const status = degraded.length === 0 ? { status: 'ready' } : { status: 'degraded', degraded }
-      sendJson(response, 200, JSON.stringify(status))
+      const status = degraded.length === 0 ? 'ready' : 'degraded'
+      sendJson(response, 200, JSON.stringify({ status, ...shownParts(degraded) }))
     },
   })
 
@@ -45,7 +53,7 @@ export function addHealthRoutes(app: Express, context: HealthContext): void {
       const status = {
         healthy: reason === null,
         ...(reason !== null && { problem: reason.message }),
-        ...(degraded.length > 0 && { degraded }),
+        ...shownParts(degraded),
         instance,
         version: VERSION,
         storeId: store.info.storeId,
@@ -71,6 +79,10 @@ export function addHealthRoutes(app: Express, context: HealthContext): void {
   })
 }
 
+function shownParts(degraded: readonly DegradedPart[]) {
+  return degraded.length > 0 && { degraded: degraded.map((part) => ({ part, problem: DEGRADED[part] })) }
+}
+
 async function readiness({ store, reach, health }: HealthContext): Promise<LiveKVError | null> {
   const { revision, problem } = await storeState(store)
   if (revision === null || (await reach(revision, REACH_TIMEOUT_MS))) return problem
@@ -90,15 +102,14 @@ async function storeState(
     timer = setTimeout(
       reject,
       PROBE_TIMEOUT_MS,
-      new Error(`The store gave no answer in ${PROBE_TIMEOUT_MS} ms.`),
+      new LiveKVError('STORE_FAILED', `The store gave no answer in ${PROBE_TIMEOUT_MS} ms.`),
     )
   })
   try {
     return { revision: await Promise.race([store.head(), silent]), problem: null }
   } catch (error) {
-    const problem =
-      error instanceof LiveKVError ? error : new LiveKVError('STORE_FAILED', (error as Error).message)
-    return { revision: null, problem }
+    if (!(error instanceof LiveKVError)) throw error
+    return { revision: null, problem: error }
   } finally {
     clearTimeout(timer)
   }

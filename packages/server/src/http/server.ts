@@ -6,7 +6,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse, S
 import type { Socket } from 'node:net'
 import { LiveKVError } from '@livekv/protocol'
 import express, { type Express, type NextFunction, type Request, type Response } from 'express'
-import type { Log } from '../log.ts'
+import { type Log, logTold } from '../log.ts'
 import { sendError } from './answer.ts'
 import { addBatchRoute } from './batch.ts'
 import { RequestAborted } from './body.ts'
@@ -120,7 +120,7 @@ function answerError(
     log.error({ ...at, err: error }, 'an answer broke off')
     response.destroy()
   } else if (error instanceof LiveKVError) {
-    log[error.status >= 500 ? 'warn' : 'debug']({ ...at, code: error.code }, error.message)
+    logTold(log, at, error)
     send(error)
   } else if (error instanceof URIError || (error as { status?: number }).status === 400) {
     send(

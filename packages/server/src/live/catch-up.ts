@@ -3,13 +3,38 @@ import type { Change, Entry, Store } from '../store/store.ts'
 import type { Hub, Watched } from './hub.ts'
 
 const LOG_PAGE = 5_000
+const SMALLEST_LOG_PAGE = 100
 const GET_PAGE = 500
 const LIST_PAGE = 1_000
+
+/**
+ * How long a statement that follows the log may be silent. Short: on a link that has died everything waits for it, and the
+ * next try has another connection.
+ */
+export const LOG_READ_TIMEOUT_MS = 2_000
+
+/** So large a page can be given in time by the database as it is now. */
+export class LogPage {
+  #limit = LOG_PAGE
+
+  get limit(): number {
+    return this.#limit
+  }
+
+  failed(): void {
+    this.#limit = Math.max(SMALLEST_LOG_PAGE, Math.ceil(this.#limit / 4))
+  }
+
+  succeeded(): void {
+    this.#limit = Math.min(LOG_PAGE, this.#limit * 2)
+  }
+}
 
 interface Sources {
   store: Pick<Store, 'changesSince' | 'get' | 'list' | 'head'>
   watched: Watched
   maxGap: number
+  page: LogPage
 }
 
 /**
@@ -24,11 +49,13 @@ export async function catchUp(hub: Hub, sources: Sources): Promise<void> {
     }
     let page: { head: number; changes: Change[] }
     try {
-      page = await sources.store.changesSince(from, LOG_PAGE)
+      page = await sources.store.changesSince(from, sources.page.limit, LOG_READ_TIMEOUT_MS)
     } catch (error) {
       if (error instanceof LiveKVError && error.code === 'REVISION_COMPACTED') return reread(hub, sources)
+      sources.page.failed()
       throw error
     }
+    sources.page.succeeded()
     hub.noteHead(page.head)
     hub.fill(page.changes)
     if (hub.contiguous >= page.head || hub.contiguous === from) return

@@ -1,5 +1,5 @@
 import type { Change, Store } from '../store/store.ts'
-import { catchUp, deleteOf } from './catch-up.ts'
+import { catchUp, deleteOf, LOG_READ_TIMEOUT_MS, LogPage } from './catch-up.ts'
 import type { Feed } from './feed.ts'
 import type { Tail } from './tail.ts'
 
@@ -23,7 +23,7 @@ export interface HubOptions {
   log: HubLog
   /** Age at which a gap is filled from the log. */
   gapMs?: number
-  /** How often the log's head is asked for, whatever the bus says. */
+  /** How often the log's head is asked for, whatever the bus says; more often after it could not be read. */
   pollMs?: number
   /** While this one has a problem, the head is asked for more often: nothing else tells of other instances' writes. */
   bus?: { readonly problem: string | null }
@@ -32,12 +32,13 @@ export interface HubOptions {
 }
 
 const WARM_CHANGES = 5_000
-const POLL_WITHOUT_BUS_MS = 200
+const SOON_MS = 200
 
 /**
  * Where every change of this instance comes together:
  *
- *   own commits, bus, reads, gap fills -> accept -> Tail (drop what is not news) -> listeners
+ *   own commits, reads, gap fills -> accept, fill ─┬─> Tail (drop what is not news) -> listeners
+ *   bus -> receive, as far as there is room ────────┘
  *
  * Delivers without waiting for gaps: order matters per key, not between keys. A gap that lasts is filled from
  * the log, and the log's head is polled, so that nothing depends on the bus. If the log is gone, the watched keys
@@ -56,6 +57,7 @@ export class Hub implements Feed {
   #pollTimer: NodeJS.Timeout | undefined
   #catchingUp: Promise<void> | undefined
   #failedBefore = false
+  readonly #page = new LogPage()
   readonly #counts = { gapsFilled: 0, gapChanges: 0, jumps: 0 }
   #waiters: { revision: number; done: (reached: boolean) => void }[] = []
   #closed = false
@@ -107,6 +109,14 @@ export class Hub implements Feed {
     this.#accept(changes)
   }
 
+  /**
+   * Takes changes that the log has as well. Those for which the Tail has no room are left to it: they are shown when
+   * it has been read so far, by which the room is made.
+   */
+  receive(changes: readonly Change[]): void {
+    this.#accept(changes, true)
+  }
+
   /** Takes changes that were missed and have been read from the log. */
   fill(changes: readonly Change[]): void {
     const news = this.#accept(changes)
@@ -116,11 +126,12 @@ export class Hub implements Feed {
   }
 
   /** Returns how many were news. */
-  #accept(changes: readonly Change[]): number {
+  #accept(changes: readonly Change[], mayComeAgain = false): number {
     const { tail } = this
     const news: Change[] = []
     for (const change of changes) {
       if (change.revision > this.#knownHead) this.#knownHead = change.revision
+      if (mayComeAgain && tail.refuses(change)) continue
       if (tail.enter(change)) news.push(change)
     }
     this.#afterEntering(news)
@@ -222,10 +233,10 @@ export class Hub implements Feed {
   #schedulePoll(): void {
     if (this.#closed) return
     const { bus, pollMs } = this.#options
-    const waitMs = bus.problem === null ? pollMs : Math.min(pollMs, POLL_WITHOUT_BUS_MS)
+    const waitMs = bus.problem === null && !this.#failedBefore ? pollMs : Math.min(pollMs, SOON_MS)
     this.#pollTimer = setTimeout(async () => {
       try {
-        this.noteHead(await this.#options.store.head())
+        this.noteHead(await this.#options.store.head(this.contiguous, LOG_READ_TIMEOUT_MS))
         if (this.contiguous >= this.#knownHead) this.#failedBefore = false
       } catch (error) {
         this.#reportFailure(error)
@@ -236,7 +247,7 @@ export class Hub implements Feed {
 
   async #run(): Promise<void> {
     try {
-      await catchUp(this, this.#options)
+      await catchUp(this, { ...this.#options, page: this.#page })
       this.#failedBefore = false
     } catch (error) {
       this.#reportFailure(error)

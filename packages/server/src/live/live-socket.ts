@@ -11,6 +11,7 @@ import { checkKey } from '../http/key.ts'
 import { shown } from '../http/shown.ts'
 import { doneText, parseWrite, resultOrThrow } from '../http/writes.ts'
 import type { ClientLimits } from '../limits/rate-limits.ts'
+import { logTold } from '../log.ts'
 import { CursorCodec } from './cursor.ts'
 import { LiveOutbox } from './live-outbox.ts'
 import { parseUnwatch, parseWatch } from './live-requests.ts'
@@ -185,7 +186,8 @@ export class LiveSocket {
     errors?.count(error instanceof LiveKVError ? error.code : 'INTERNAL')
     const at = { socket: this.#socket.id, event: shown(event) }
     if (error instanceof LiveKVError) {
-      if (error.status >= 500) log.warn({ ...at, code: error.code }, error.message)
+      // An event that is refused may be called by anything.
+      if (error.status >= 500) logTold(log, at, error)
       return error
     }
     const requestId = randomUUID()

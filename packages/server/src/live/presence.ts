@@ -14,7 +14,7 @@ export interface PresenceCounts {
 
 export interface PresenceReport {
   instance: PresenceCounts
-  /** Over all instances that answered, this one included. */
+  /** Over all instances that answered, this one included; what the others said may be a second old. */
   cluster: PresenceCounts & { instances: number }
   /** False: not every instance could be asked or answered in time, so there may be more. */
   complete: boolean
@@ -28,14 +28,28 @@ export interface PresenceOptions {
   cluster: Pick<ClusterAdapter, 'problem'> | undefined
   /** Of this instance. */
   count(key: string | undefined): PresenceCounts
+  /** How long the answers of the others are given again. */
+  keptMs?: number
+}
+
+interface Others {
+  answers: PresenceCounts[]
+  complete: boolean
 }
 
 /** Beyond the adapter's own, which begins only when it has been told how many instances there are. */
 const TIMEOUT_MS = 1_000
+const KEPT_MS = 1_000
+/** Keys asked about within that time; past it each is asked anew. */
+const MAX_KEPT = 1_000
 
-/** Who is connected, over all instances. Asked when somebody wants to know, rather than kept: nothing can go stale. */
+/**
+ * Who is connected, over all instances. Asked when somebody wants to know, so that no instance that has gone is
+ * counted; each question goes to the others once a second, however many want to know.
+ */
 export class Presence {
   readonly #options: PresenceOptions
+  readonly #kept = new Map<string | null, Promise<Others>>()
 
   constructor(options: PresenceOptions) {
     this.#options = options
@@ -44,7 +58,7 @@ export class Presence {
 
   /** Never rejects, and answers within a bounded time. */
   async report(key?: string): Promise<PresenceReport> {
-    const { answers, complete } = await this.#others(key)
+    const { answers, complete } = await this.#others(key ?? null)
     const instance = this.#options.count(key)
     const cluster = { ...instance, instances: 1 + answers.length }
     for (const { sockets, watches } of answers) {
@@ -62,16 +76,27 @@ export class Presence {
     if (cluster) io.in(room).disconnectSockets(true)
   }
 
-  async #others(key: string | undefined): Promise<{ answers: PresenceCounts[]; complete: boolean }> {
-    const { io, cluster } = this.#options
+  async #others(key: string | null): Promise<Others> {
+    const { cluster, keptMs = KEPT_MS } = this.#options
     if (!cluster) return { answers: [], complete: true }
     if (cluster.problem !== null) return { answers: [], complete: false }
+    const kept = this.#kept.get(key)
+    if (kept) return kept
+    const asked = this.#ask(key, cluster)
+    if (this.#kept.size >= MAX_KEPT) return asked
+    this.#kept.set(key, asked)
+    const forget = () => this.#kept.delete(key)
+    return asked.finally(() => setTimeout(forget, keptMs).unref())
+  }
+
+  /** Never rejects. */
+  async #ask(key: string | null, cluster: Pick<ClusterAdapter, 'problem'>): Promise<Others> {
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<never>((_resolve, reject) => {
       timer = setTimeout(reject, TIMEOUT_MS, new Error('The other instances could not be asked in time.'))
     })
     try {
-      const answers = await Promise.race([io.serverSideEmitWithAck('presence', key ?? null), late])
+      const answers = await Promise.race([this.#options.io.serverSideEmitWithAck('presence', key), late])
       return { answers, complete: cluster.problem === null }
     } catch (error) {
       const { responses = [] } = error as { responses?: PresenceCounts[] }

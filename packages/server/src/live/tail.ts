@@ -14,10 +14,14 @@ interface Node {
 const VALUE_OVERHEAD = 100
 /** How many entries that must stay are skipped in search of one that may go. */
 const EVICTION_SCAN = 64
+/** Keys read as absent that are remembered one by one. */
 const MAX_ABSENT = 10_000
+/** As many revisions above a gap are remembered at least: they weigh little, and each need not be read again. */
+const MIN_PENDING = 10_000
 
 /**
- * What this instance knows of the end of the log, bounded in entries and in characters of values.
+ * What this instance knows of the end of the log, bounded in entries and in characters of values. Above the bound are
+ * only what it wrote and read itself while a gap was open, and for as long as a re-read takes what that found.
  *
  * Guarantees, with `floor ≤ contiguous`:
  * - every change up to `contiguous` has been seen here (or was overtaken by a re-read at that head);
@@ -32,11 +36,12 @@ export class Tail {
   contiguous = 0
   readonly #maxEntries: number
   readonly #maxBytes: number
+  readonly #maxPending: number
   readonly #nodes = new Map<string, Node>()
   readonly #order = new RecencyList<Node>()
   /**
    * Revisions above `contiguous` that were seen. Rule: own-seen-set. Not derived from the nodes: those keep
-   * only the latest per key.
+   * only the latest per key. What it has no room for has to be brought by the log once more.
    */
   readonly #seen = new Set<number>()
   /** Every node older than it has lost its value. */
@@ -44,10 +49,17 @@ export class Tail {
   #bytes = 0
   /** Keys read as absent at a head above `contiguous`, with no delete in the log that could stand here instead. */
   readonly #absentAsOf = new Map<string, number>()
+  readonly #maxAbsent: number
+  /** The highest head at which any key was read so. */
+  #highestAbsent = 0
+  /** Up to that head, any key may have been read so: it is no longer known which. */
+  #absentFloor = 0
 
-  constructor(limits: { maxEntries: number; maxBytes: number }) {
+  constructor(limits: { maxEntries: number; maxBytes: number; maxAbsent?: number; maxPending?: number }) {
     this.#maxEntries = limits.maxEntries
+    this.#maxPending = limits.maxPending ?? Math.max(limits.maxEntries, MIN_PENDING)
     this.#maxBytes = limits.maxBytes
+    this.#maxAbsent = limits.maxAbsent ?? MAX_ABSENT
   }
 
   get size(): number {
@@ -85,10 +97,21 @@ export class Tail {
     if (revision === this.contiguous + 1) {
       this.contiguous = revision
       this.#advance()
-    } else {
+    } else if (this.#seen.size < this.#maxPending) {
       this.#seen.add(revision)
     }
     return this.#keep(change)
+  }
+
+  /**
+   * Rule: full-takes-nothing. Whether there is no room for the change: the gap below it is so large that all that is here
+   * must stay. Ask it of what the log gives again, and do not enter it then. A key that is here already, and the next
+   * revision in turn, always have room.
+   */
+  refuses({ key, revision }: Change): boolean {
+    // More than may be: none of them could go.
+    const isFull = this.#nodes.size > this.#maxEntries
+    return isFull && revision > this.contiguous + 1 && !this.#nodes.has(key)
   }
 
   /**
@@ -103,7 +126,7 @@ export class Tail {
   get(key: string): Change | undefined {
     const node = this.#nodes.get(key)
     if (node === undefined || node.revision <= this.floor) return undefined
-    if (this.#absentAsOf.size > 0 && node.revision < (this.#absentAsOf.get(key) ?? 0)) return undefined
+    if (this.#highestAbsent > this.contiguous && node.revision < this.#absentSince(key)) return undefined
     return node.change
   }
 
@@ -118,21 +141,18 @@ export class Tail {
    */
   believes(key: string, asOf: number): boolean {
     if (asOf < this.floor || this.revisionOf(key) > asOf) return false
-    return this.#absentAsOf.size === 0 || (this.#absentAsOf.get(key) ?? 0) <= asOf
+    return this.#highestAbsent <= this.contiguous || this.#absentSince(key) <= asOf
   }
 
   /**
-   * A read at head `asOf` found no value and no delete: nothing older is believed of the key until `contiguous` has
-   * come that far. It is not news for watchers: most such keys were never written.
+   * Rule: absence-is-remembered. A read at head `asOf` found no value and no delete: nothing older is believed of the
+   * key until `contiguous` has come that far. It is not news for watchers: most such keys were never written.
    */
   noteAbsent(key: string, asOf: number): void {
     if (asOf <= this.contiguous) return
-    if (this.#absentAsOf.size >= MAX_ABSENT) {
-      for (const [noted, head] of this.#absentAsOf)
-        if (head <= this.contiguous) this.#absentAsOf.delete(noted)
-      if (this.#absentAsOf.size >= MAX_ABSENT) this.#absentAsOf.clear()
-    }
+    if (this.#absentAsOf.size >= this.#maxAbsent && !this.#absentAsOf.has(key)) this.#forgetAbsent()
     this.#absentAsOf.set(key, Math.max(asOf, this.#absentAsOf.get(key) ?? 0))
+    this.#highestAbsent = Math.max(this.#highestAbsent, asOf)
   }
 
   /**
@@ -178,6 +198,24 @@ export class Tail {
     return true
   }
 
+  /** Nothing older is to be believed of the key. What `contiguous` has passed harms nothing: the Tail itself knows it. */
+  #absentSince(key: string): number {
+    const floor = this.#absentFloor > this.contiguous ? this.#absentFloor : 0
+    return Math.max(floor, this.#absentAsOf.get(key) ?? 0)
+  }
+
+  /**
+   * Those that `contiguous` has passed say nothing any more. If the others are too many, all keys count as read as
+   * absent at the highest of their heads until `contiguous` is there: only what was read at it or later is believed,
+   * and the store's next answer always is.
+   */
+  #forgetAbsent(): void {
+    for (const [key, asOf] of this.#absentAsOf) if (asOf <= this.contiguous) this.#absentAsOf.delete(key)
+    if (this.#absentAsOf.size <= this.#maxAbsent / 2) return
+    this.#absentFloor = this.#highestAbsent
+    this.#absentAsOf.clear()
+  }
+
   #advance(): void {
     if (this.#seen.size === 0) return
     while (this.#seen.delete(this.contiguous + 1)) this.contiguous++
@@ -199,17 +237,24 @@ export class Tail {
    * floor over a gap would forget the changes in the gap.
    */
   #evict(): boolean {
+    const node = this.#evictable()
+    if (!node) return false
+    this.floor = Math.max(this.floor, node.revision)
+    this.#forgetValue(node)
+    if (this.#oldestValue === node) this.#oldestValue = node.newer
+    this.#order.remove(node)
+    this.#nodes.delete(node.key)
+    return true
+  }
+
+  #evictable(): Node | undefined {
     let node = this.#order.oldest
     for (let i = 0; node && i < EVICTION_SCAN; i++, node = node.newer) {
-      if (node.revision > this.contiguous) continue
-      this.floor = Math.max(this.floor, node.revision)
-      this.#forgetValue(node)
-      if (this.#oldestValue === node) this.#oldestValue = node.newer
-      this.#order.remove(node)
-      this.#nodes.delete(node.key)
-      return true
+      if (node.revision <= this.contiguous) return node
     }
-    return false
+    // What the log brings while all that was there before must stay: it goes as it comes.
+    const { newest } = this.#order
+    return newest && newest.revision <= this.contiguous ? newest : undefined
   }
 
   #forgetValue(node: Node): void {

@@ -36,6 +36,7 @@ export interface MetricParts {
       skipped?: number
     }
   }
+  cluster?: HasProblem | undefined
   bus: HasProblem & {
     stats?(): {
       backlog?: number
@@ -177,10 +178,11 @@ export const METRICS: readonly Metric[] = [
   ),
   gauge(
     'livekv_degraded',
-    '1 while the instance does without this part, else 0; /readyz says why.',
-    ({ cache, bus }) => ({
+    '1 while the instance does without this part, else 0; its log says why.',
+    ({ cache, bus, cluster }) => ({
       cache: cache.problem === null ? 0 : 1,
       bus: bus.problem === null ? 0 : 1,
+      sockets: (cluster?.problem ?? null) === null ? 0 : 1,
     }),
     'part',
   ),

@@ -1,5 +1,6 @@
 import { CircuitState, ConsecutiveBreaker, circuitBreaker, ExponentialBackoff, handleWhen } from 'cockatiel'
 import { createClient, ErrorReply } from 'redis'
+import { errorText, withoutSecret } from '../error-text.ts'
 import type { Log } from '../log.ts'
 
 /** Redis was not asked, or did not answer in time: go on without it. */
@@ -65,6 +66,7 @@ export class RedisConnection {
     },
   )
   readonly #address: string
+  readonly #account: { user: string; password: string }
   #beatTimer: NodeJS.Timeout | undefined
   #reason = 'not connected yet'
   #isAway = false
@@ -74,13 +76,14 @@ export class RedisConnection {
   readonly #counts = { failures: 0, skipped: 0, dropped: 0 }
 
   constructor({ url, log, name }: RedisConnectionOptions) {
-    const { host, protocol } = new URL(url)
+    const { host, protocol, username, password } = new URL(url)
     this.#address = `${protocol}//${host}`
+    this.#account = { user: decodeURIComponent(username), password: decodeURIComponent(password) }
     this.#name = name
     this.#log = log
     this.client = newClient(url, name)
     this.client.on('error', (error: Error) => {
-      this.#reason = reasonOf(error)
+      this.#reason = this.#textOf(error)
     })
   }
 
@@ -124,7 +127,7 @@ export class RedisConnection {
     if (kind === 'NOSCRIPT' || this.#refusals.has(kind)) return
     this.#refusals.add(kind)
     this.#log.warn(
-      { redis: this.#address, connection: this.#name, reason: error.message },
+      { redis: this.#address, connection: this.#name, reason: this.#textOf(error) },
       'Redis refuses commands: going on without what they are for',
     )
   }
@@ -178,6 +181,14 @@ export class RedisConnection {
     }
   }
 
+  /** What Redis or the client said, without what it repeats of commands: the one that logs in is among them. */
+  #textOf(error: Error): string {
+    const { user, password } = this.#account
+    const text = withoutSecret(errorText(error), password)
+    // A whole word only: a short name is part of many.
+    return user === '' ? text : text.replace(/[^\s'"`]+/g, (word) => (word === user ? '…' : word))
+  }
+
   #noteState(): void {
     const isAway = this.problem !== null
     if (isAway === this.#isAway || this.#isClosed) return
@@ -217,9 +228,4 @@ function answered<T>(answer: Promise<T>): Promise<T> {
     const timer = setTimeout(() => setImmediate(fail), CALL_TIMEOUT_MS)
     answer.finally(() => clearTimeout(timer)).then(resolve, reject)
   })
-}
-
-/** An error about several addresses of one name has a code and no message. */
-function reasonOf(error: Error): string {
-  return error.message || String((error as NodeJS.ErrnoException).code ?? error.name)
 }

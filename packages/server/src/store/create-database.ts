@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import { errorText } from '../error-text.ts'
 import { StartError } from '../start-error.ts'
 import { sqlStateOf } from './database.ts'
 import type { DatabaseAddress } from './database-address.ts'
@@ -32,7 +33,7 @@ export async function createDatabaseIfMissing(address: DatabaseAddress, log: Log
     if (ALREADY_THERE.includes(sqlStateOf(error) ?? '')) return
     if (mayPass(error)) throw error
     throw new StartError(
-      `There is no database "${database}" and it could not be made (${(error as Error).message}). As a user who may: createdb ${database}`,
+      `There is no database "${database}" and it could not be made (${errorText(error)}). As a user who may: createdb ${database}`,
       { cause: error },
     )
   }

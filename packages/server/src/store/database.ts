@@ -14,7 +14,7 @@ import { databaseAddress } from './database-address.ts'
 import { DatabaseClient } from './database-client.ts'
 import type { EmbeddedDatabase } from './embedded.ts'
 import { type Lane, Lanes } from './lanes.ts'
-import { STORE_IDENTITY, type StoreIdentity } from './store-identity.ts'
+import { type KnownStore, STORE_IDENTITY, type StoreIdentity } from './store-identity.ts'
 
 /**
  * The way to PostgreSQL: Sequelize's pool, models and migrations, and for the hot statements prepared SQL with binds
@@ -87,7 +87,7 @@ export class Database {
   readonly #running = new Set<PooledClient>()
   readonly #failureListeners: ((error: LiveKVError) => void)[] = []
   #failure: LiveKVError | undefined
-  #storeId: string | undefined
+  #store: KnownStore | undefined
   readonly #giveUp = new AbortController()
 
   constructor(target: DatabaseTarget, log: Logger) {
@@ -120,11 +120,28 @@ export class Database {
   }
 
   /**
-   * From now on every new connection must lead to this store. A failover ends all connections, so that no statement reaches
-   * another store: what this process knows of revisions is not true there.
+   * From now on every new connection must lead to this store. A failover, and a database that is dropped, end all
+   * connections, so that no statement reaches another store: what this process knows of revisions is not true there.
    */
-  stayWith(storeId: string): void {
-    this.#storeId = storeId
+  stayWith(store: KnownStore): void {
+    this.#store = store
+  }
+
+  /** For what happens under open connections: a dump restored over the tables. */
+  async checkStore(): Promise<void> {
+    const store = this.#store
+    if (store === undefined || this.embedded || this.#failure) return
+    const leastHead = store.head
+    const [found] = await this.run<StoreIdentity>('read', STORE_IDENTITY, [])
+    const result = store.compare(found, leastHead)
+    if (result === 'shorter') await this.disownStore()
+    if (result === 'another') this.#leave()
+  }
+
+  /** The log has lost its end: nothing is run here any more. Resolves with what to tell those who wait. */
+  async disownStore(): Promise<LiveKVError> {
+    await this.#store?.disown((statement, values) => this.run('read', statement, values)).catch(() => {})
+    return this.#leave()
   }
 
   /** Rows of one statement. `timeoutMs` bounds connecting and answering, each. */
@@ -256,16 +273,27 @@ export class Database {
   }
 
   async #checkIdentity(client: DatabaseClient): Promise<void> {
-    if (this.#storeId === undefined) return
+    const store = this.#store
+    if (store === undefined) return
+    const leastHead = store.head
     const { rows } = await client.query<StoreIdentity>(STORE_IDENTITY.text)
-    if (rows[0]?.storeId === this.#storeId) return
-    const error = new LiveKVError(
-      'STORE_FAILED',
-      'The database is not the one it was at the start: a standby took over, or a backup was restored. This instance ends, to begin anew with what is there.',
-      { outcome: 'not-applied', retryAfterSeconds: 1 },
+    const result = store.compare(rows[0], leastHead)
+    if (result === 'same') return
+    if (result === 'shorter') {
+      await store.disown(({ text }, values) => client.query(text, values)).catch(() => {})
+    }
+    throw this.#leave()
+  }
+
+  #leave(): LiveKVError {
+    this.#fail(
+      new LiveKVError(
+        'STORE_FAILED',
+        'The database is not the one it was: a standby took over, or a backup was restored. This instance ends, to begin anew with what is there.',
+        { outcome: 'not-applied', retryAfterSeconds: 1 },
+      ),
     )
-    this.#fail(error)
-    throw error
+    return this.#failure as LiveKVError
   }
 
   #fail(error: LiveKVError): void {

@@ -123,11 +123,14 @@ export async function readChangesSince(
   database: Database,
   revision: number,
   limit: number,
+  timeoutMs?: number,
 ): Promise<{ head: number; changes: Change[] }> {
-  const rows = await database.run<ChangeRow & { compacted: number }>('bulk', CHANGES_SINCE, [
-    revision,
-    Math.min(limit, 5_000),
-  ])
+  const rows = await database.run<ChangeRow & { compacted: number }>(
+    'bulk',
+    CHANGES_SINCE,
+    [revision, Math.min(limit, 5_000)],
+    timeoutMs,
+  )
   const { head = 0, compacted = 0 } = rows[0] ?? {}
   if (revision < compacted) throw compactedError(revision + 1, compacted)
   return { head, changes: rows.filter(isThere).map(changeOf) }

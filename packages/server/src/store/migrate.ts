@@ -4,14 +4,21 @@ import { StartError } from '../start-error.ts'
 import { log } from './migrations/0001-log.ts'
 import { commit } from './migrations/0002-commit.ts'
 import { republishing } from './migrations/0003-republishing.ts'
+import { home } from './migrations/0004-home.ts'
+import { SETTLE_HOME } from './store-identity.ts'
 
 /** In the order they are applied. A migration that has shipped never changes: a new one follows it. */
-const MIGRATIONS = { '0001-log': log, '0002-commit': commit, '0003-republishing': republishing }
+const MIGRATIONS = {
+  '0001-log': log,
+  '0002-commit': commit,
+  '0003-republishing': republishing,
+  '0004-home': home,
+}
 
 /** Two instances that start at once take turns: one migrates, the other finds it done. */
 const LOCK = 7_203_141
 
-/** Brings the schema to this version; refuses a schema of a later one. */
+/** Brings the schema to this version, refuses a schema of a later one, and notices a store that was made elsewhere. */
 export async function migrate(sequelize: Sequelize): Promise<void> {
   await sequelize.transaction(async (transaction) => {
     await sequelize.query('select pg_advisory_xact_lock($1)', { bind: [LOCK], transaction })
@@ -32,6 +39,7 @@ export async function migrate(sequelize: Sequelize): Promise<void> {
       )
     }
     await umzug.up()
+    await sequelize.query(SETTLE_HOME, { raw: true, transaction })
   })
 }
 

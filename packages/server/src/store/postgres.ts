@@ -15,7 +15,7 @@ import { Partitions, type Retention } from './partitions.ts'
 import { PostgresMark } from './postgres-mark.ts'
 import { readExpired, readHead, readKeys, readLatestChanges, readList, readRevisions } from './reads.ts'
 import type { CandleQuery, CommitResult, HistoryQuery, Store, StoreInfo, Write } from './store.ts'
-import { STORE_IDENTITY, type StoreIdentity } from './store-identity.ts'
+import { KnownStore, STORE_IDENTITY, type StoreIdentity } from './store-identity.ts'
 import { Writer } from './writer.ts'
 
 export interface PostgresStoreOptions {
@@ -43,6 +43,7 @@ export class PostgresStore implements Store {
   /** Which changes the bus has carried. */
   readonly mark: PublishedMark
   readonly #info: StoreInfo
+  readonly #known: KnownStore
   readonly #database: Database
   readonly #models: Models
   readonly #writer: Writer
@@ -73,9 +74,12 @@ export class PostgresStore implements Store {
         extendLog: () => database.maintain(() => partitions.extend()),
       })
       await writer.register()
-      const info = await readInfo(database)
-      database.stayWith(info.storeId)
-      return new PostgresStore(database, writer, partitions, info, options.log)
+      const [identity] = await database.run<StoreIdentity>('read', STORE_IDENTITY, [])
+      const known = new KnownStore(identity as StoreIdentity)
+      database.stayWith(known)
+      const version = (identity as StoreIdentity).version.split(' ')[0]
+      const description = database.embedded?.description ?? `PostgreSQL ${version}`
+      return new PostgresStore(database, writer, partitions, known, description, options.log)
     } catch (error) {
       await database.close().catch(() => {})
       throw error
@@ -86,7 +90,8 @@ export class PostgresStore implements Store {
     database: Database,
     writer: Writer,
     partitions: Partitions,
-    info: StoreInfo,
+    known: KnownStore,
+    description: string,
     log: Logger,
   ) {
     this.#database = database
@@ -94,7 +99,8 @@ export class PostgresStore implements Store {
     this.#models = defineModels(database.sequelize)
     this.#writer = writer
     this.#partitions = partitions
-    this.#info = info
+    this.#known = known
+    this.#info = { storeId: known.storeId, description }
     this.#log = log
     this.#maintenance = this.#maintain()
   }
@@ -104,20 +110,29 @@ export class PostgresStore implements Store {
     return engine ? { ...this.#info, engine } : this.#info
   }
 
-  commit(writes: readonly Write[]): Promise<CommitResult[]> {
-    return this.#writer.commit(writes)
+  async commit(writes: readonly Write[]): Promise<CommitResult[]> {
+    const leastHead = this.#known.head
+    const results = await this.#writer.commit(writes)
+    for (const result of results) {
+      if (result.status !== 'applied' || result.repeated) continue
+      const { revision } = result.change
+      // They are applied, but in another log than the one that is known here.
+      if (revision <= leastHead) void this.#database.disownStore()
+      this.#known.noteHead(revision)
+    }
+    return results
   }
 
   get(keys: readonly string[]) {
-    return this.#reading(readKeys(this.#database, keys))
+    return this.#readingHead(readKeys(this.#database, keys), keys.length > 0)
   }
 
   list(page: { prefix?: string; after?: string; limit: number }) {
-    return this.#reading(readList(this.#database, page))
+    return this.#readingHead(readList(this.#database, page))
   }
 
   listRevisions(page: { after?: string; limit: number }) {
-    return this.#reading(readRevisions(this.#database, page))
+    return this.#readingHead(readRevisions(this.#database, page))
   }
 
   history(query: HistoryQuery) {
@@ -128,16 +143,17 @@ export class PostgresStore implements Store {
     return this.#reading(readCandles(this.#database, query))
   }
 
-  changesSince(revision: number, limit: number) {
-    return this.#reading(readChangesSince(this.#database, revision, limit))
+  changesSince(revision: number, limit: number, timeoutMs?: number) {
+    return this.#readingHead(readChangesSince(this.#database, revision, limit, timeoutMs))
   }
 
   latestChanges(limit: number) {
-    return this.#reading(readLatestChanges(this.#database, limit))
+    return this.#readingHead(readLatestChanges(this.#database, limit))
   }
 
-  head() {
-    return this.#reading(readHead(this.#database))
+  async head(seen = 0, timeoutMs?: number) {
+    this.#known.noteHead(seen)
+    return (await this.#readingHead(readHead(this.#database, timeoutMs))).head
   }
 
   expired(limit: number) {
@@ -146,7 +162,7 @@ export class PostgresStore implements Store {
 
   /**
    * Called when nothing but opening it again helps: the embedded engine has ended by itself, or the database is another
-   * one than it was (a standby took over). A server that is away comes back.
+   * one than it was (a standby took over, a backup was restored). A server that is away comes back.
    */
   onFailure(listener: (error: LiveKVError) => void): void {
     this.#database.onFailure(listener)
@@ -173,6 +189,16 @@ export class PostgresStore implements Store {
     await this.#database.embedded?.close()
   }
 
+  /** Call it in the tick in which the read begins. A head never falls: one that did is another log's. */
+  async #readingHead<T extends { head: number }>(read: Promise<T>, hasHead = true): Promise<T> {
+    const leastHead = this.#known.head
+    const result = await this.#reading(read)
+    if (!hasHead) return result
+    if (result.head < leastHead) throw await this.#database.disownStore()
+    this.#known.noteHead(result.head)
+    return result
+  }
+
   async #reading<T>(read: Promise<T>): Promise<T> {
     try {
       return await read
@@ -180,7 +206,7 @@ export class PostgresStore implements Store {
       if (error instanceof LiveKVError) throw error
       throw new LiveKVError(
         'STORE_FAILED',
-        `The database could not be read: ${(error as Error).message}. Try again in a moment.`,
+        'The database could not be read. Try again in a moment.',
         { retryAfterSeconds: 1 },
         error,
       )
@@ -193,6 +219,7 @@ export class PostgresStore implements Store {
     while (!signal.aborted) {
       try {
         await sleep(MAINTENANCE_MS, undefined, { signal })
+        await this.#database.checkStore()
         await this.#database.maintain(() => this.#partitions.extend())
         await this.#database.maintain(() => this.#partitions.compact())
         await this.#rotateTokens()
@@ -238,10 +265,4 @@ const ROTATE_TOKENS = { name: 'livekv-rotate-tokens', text: 'call livekv_rotate_
 const SERVER = {
   name: 'livekv-server',
   text: `select current_setting('server_version_num')::integer as version, current_setting('fsync') as fsync`,
-}
-
-async function readInfo(database: Database): Promise<StoreInfo> {
-  const [row] = await database.run<StoreIdentity>('read', STORE_IDENTITY, [])
-  const { storeId, version } = row as StoreIdentity
-  return { storeId, description: database.embedded?.description ?? `PostgreSQL ${version.split(' ')[0]}` }
 }

@@ -122,9 +122,9 @@ export async function readLatestChanges(
   return { head: rows[0]?.head ?? 0, changes: rows.filter(isThere).map(changeOf) }
 }
 
-export async function readHead(database: Database): Promise<number> {
-  const [row] = await database.run<{ head: number }>('read', HEAD_ONLY, [])
-  return row?.head ?? 0
+export async function readHead(database: Database, timeoutMs?: number): Promise<{ head: number }> {
+  const [row] = await database.run<{ head: number | null }>('read', HEAD_ONLY, [], timeoutMs)
+  return { head: row?.head ?? 0 }
 }
 
 export async function readExpired(

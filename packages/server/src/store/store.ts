@@ -116,7 +116,7 @@ export interface CandleResume {
 }
 
 export interface StoreInfo {
-  /** UUID made once with the store, and PostgreSQL's timeline: `uuid.timeline`. */
+  /** UUID made once with the store, and again when a dump of it is restored, and PostgreSQL's timeline: `uuid.timeline`. */
   storeId: string
   /** E.g. `PostgreSQL 17.5 (embedded, ./data)`. */
   description: string
@@ -174,12 +174,21 @@ export interface Store {
   candles(query: CandleQuery): Promise<{ candles: Candle[]; resume?: CandleResume }>
   /**
    * Changes with a higher revision, ascending and without a gap, at most 5,000 and bounded in bytes (so: finished when
-   * the last one is `head`, which is read in the same statement); throws REVISION_COMPACTED.
+   * the last one is `head`, which is read in the same statement); throws REVISION_COMPACTED. `timeoutMs`: without an
+   * answer by then it fails, and the connection is not used again; the default is made for long reads.
    */
-  changesSince(revision: number, limit: number): Promise<{ head: number; changes: Change[] }>
+  changesSince(
+    revision: number,
+    limit: number,
+    timeoutMs?: number,
+  ): Promise<{ head: number; changes: Change[] }>
   /** The newest changes, descending by revision, at most 5,000 and bounded in bytes: what the Tail is warmed with. */
   latestChanges(limit: number): Promise<{ head: number; changes: Change[] }>
-  head(): Promise<number>
+  /**
+   * `seen`: a revision that is known to be committed. A head below it, or below one that was read before, is that of
+   * another log: the store fails for good. `timeoutMs` as above.
+   */
+  head(seen?: number, timeoutMs?: number): Promise<number>
   /** Keys whose expiry has passed, with the revision a conditional delete needs; at most 1,000. */
   expired(limit: number): Promise<{ key: string; revision: number }[]>
   ping(): Promise<void>

@@ -8,6 +8,7 @@
  */
 import { ExponentialBackoff, halfJitterGenerator, handleWhen, retry } from 'cockatiel'
 import type { Logger } from 'pino'
+import { errorText, rootOf } from '../error-text.ts'
 import { StartError } from '../start-error.ts'
 import { sqlStateOf } from './database.ts'
 import { addressText, type DatabaseAddress } from './database-address.ts'
@@ -34,7 +35,7 @@ export async function waitForDatabase<T>(options: WaitOptions, open: () => Promi
       if (Date.now() >= sayAt) {
         sayAt = Date.now() + SAY_EVERY_MS
         log.warn(
-          `waiting for ${addressText(address)} (${reasonOf(error)}), for ${Math.ceil(leftMs / 1_000)} s at most`,
+          `waiting for ${addressText(address)} (${errorText(rootOf(error))}), for ${Math.ceil(leftMs / 1_000)} s at most`,
         )
       }
       return true
@@ -53,7 +54,7 @@ export async function waitForDatabase<T>(options: WaitOptions, open: () => Promi
   } catch (error) {
     if (mayPass(error)) {
       throw new StartError(
-        `${addressText(address)}, was not there within ${timeoutMs / 1_000} s (STARTUP_TIMEOUT): ${reasonOf(error)}. Start it, or check DATABASE_URL or DB_HOST, DB_PORT and DB_NAME.`,
+        `${addressText(address)}, was not there within ${timeoutMs / 1_000} s (STARTUP_TIMEOUT): ${errorText(rootOf(error))}. Start it, or check DATABASE_URL or DB_HOST, DB_PORT and DB_NAME.`,
         { cause: error },
       )
     }
@@ -98,26 +99,13 @@ export function mayPass(error: unknown): boolean {
   return /timeout|timed out|terminated|no answer|no connection/i.test(message)
 }
 
-/** The driver's own error, in what Sequelize and this server wrapped it. */
-function rootOf(error: unknown): Error {
-  const { original, parent, cause } = error as { original?: unknown; parent?: unknown; cause?: unknown }
-  const inner = original ?? parent ?? cause
-  return inner instanceof Error ? rootOf(inner) : (error as Error)
-}
-
-function reasonOf(error: unknown): string {
-  const { message, code } = rootOf(error) as NodeJS.ErrnoException
-  // Of several addresses that were tried, Node.js gives the code alone.
-  return message || code || 'no reason given'
-}
-
 const TLS_CODES = /^(ERR_TLS|ERR_SSL|EPROTO|CERT_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|HOSTNAME_MISMATCH)/
 
 function explained(error: unknown, address: DatabaseAddress): unknown {
   if (error instanceof StartError) return error
   const cause = rootOf(error)
   const state = sqlStateOf(cause)
-  const said = `${addressText(address)}: ${cause.message}`
+  const said = `${addressText(address)}: ${errorText(cause)}`
   if (state?.startsWith('28')) {
     return new StartError(
       `The database refuses this user or password. ${said}. Check DATABASE_URL or DB_USER and DB_PASSWORD, and pg_hba.conf there.`,

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { LiveKVError } from '@livekv/protocol'
 import type { Logger } from 'pino'
+import { errorText } from '../error-text.ts'
 import { type Batch, encodeBatch } from './batch.ts'
 import { type Database, NotSentError, sqlStateOf } from './database.ts'
 import type { CommitResult, Write } from './store.ts'
@@ -178,9 +179,10 @@ export class Writer {
   #refusal(error: unknown): LiveKVError {
     if (error instanceof LiveKVError) return error
     this.#log.error({ err: error }, 'the database refused a commit')
+    const state = sqlStateOf(error)
     return new LiveKVError(
       'STORE_FAILED',
-      `The database refused the commit, so nothing was applied: ${(error as Error).message}`,
+      `The database refused the commit${state === undefined ? '' : ` (SQLSTATE ${state})`}, so nothing was applied. The log of the server says why.`,
       { outcome: 'not-applied', retryAfterSeconds: 1 },
       error,
     )
@@ -243,7 +245,7 @@ function refusedItem(write: Write, error: Error): CommitResult {
   return {
     status: 'failed',
     code: 'INVALID_VALUE',
-    message: `PostgreSQL refuses the key or value at ${JSON.stringify(write.key.slice(0, 80))}${group}: ${error.message}`,
+    message: `PostgreSQL refuses the key or value at ${JSON.stringify(write.key.slice(0, 80))}${group}: ${errorText(error)}`,
   }
 }
 

@@ -38,6 +38,10 @@ interface Instance {
   seen: number[]
   /** Highest revision a client was promised here, by an acknowledgement or by what it read. Not the instance's own. */
   promised: Record<Key, number>
+  /** What watchers of `watched` are owed for it; 0 for an absence of which no revision is known any more. */
+  due: number
+  /** Head at which the key was read as absent, with no revision; 0: was not, or `contiguous` has passed it. */
+  absentAsOf: Record<Key, number>
   /** Last revision that was shown to the watchers of `watched`. */
   shown: number
 }
@@ -47,6 +51,8 @@ interface Item {
   revision: number
   /** What the item itself tells of its revision: 0 for an absence that carries none. */
   told: number
+  /** It carries none because the log no longer had the delete when the store was read. */
+  isCut: boolean
   asOf: number
   from: 'cache' | 'store'
 }
@@ -54,6 +60,8 @@ interface Item {
 export interface ReadsOptions {
   instances: 1 | 2
   maxWrites: number
+  /** Whether deletes may be gone from the log, so that nobody knows their revision. */
+  isCut: boolean
   rules: ReadRules
 }
 
@@ -78,6 +86,8 @@ export function readsModel(options: ReadsOptions): Model<ReadsState> {
     contiguous: 0,
     seen: [],
     promised: { watched: 0, other: 0 },
+    due: 0,
+    absentAsOf: { watched: 0, other: 0 },
     shown: 0,
   })
 
@@ -95,10 +105,13 @@ export function readsModel(options: ReadsOptions): Model<ReadsState> {
             tail: { ...instance.tail },
             seen: [...instance.seen],
             promised: { ...instance.promised },
+            absentAsOf: { ...instance.absentAsOf },
           }
         : instance,
     )
-    const breaks = change(instances[index]!) ?? []
+    const instance = instances[index]!
+    const breaks = change(instance) ?? []
+    for (const key of KEYS) if (instance.absentAsOf[key] <= instance.contiguous) instance.absentAsOf[key] = 0
     return { label: `instance ${index + 1}: ${label}`, state: { log: state.log, instances }, breaks }
   }
 
@@ -116,7 +129,7 @@ export function readsModel(options: ReadsOptions): Model<ReadsState> {
       yield* cachedReads(state, index)
       yield* tailReads(state, index)
       yield step(state, index, 'ends', (i) => {
-        Object.assign(i, { ...fresh(), up: false, promised: i.promised })
+        Object.assign(i, { ...fresh(), up: false, promised: i.promised, due: i.due })
         return []
       })
     }
@@ -142,6 +155,7 @@ export function readsModel(options: ReadsOptions): Model<ReadsState> {
       yield step(state, index, `acknowledges its own write ${revision}`, (instance) => {
         const breaks = rules['tail-before-ack'] ? accept(instance, state.log, revision) : []
         instance.promised[key] = revision
+        if (key === 'watched') instance.due = revision
         return breaks
       })
     }
@@ -235,25 +249,35 @@ export function readsModel(options: ReadsOptions): Model<ReadsState> {
   function* items(log: LogRow[], key: Key): Iterable<Item> {
     for (let asOf = 0; asOf <= log.length; asOf++) {
       const revision = latest(log, key, asOf)
+      const isCut = false
       const told = isAbsent(log, revision) && !rules['absent-has-revision'] ? 0 : revision
-      for (const from of ['cache', 'store'] as const) yield { revision, told, asOf, from }
+      for (const from of ['cache', 'store'] as const) {
+        yield { revision, told, isCut, asOf, from }
+        if (options.isCut && revision > 0 && isAbsent(log, revision))
+          yield { revision, told: 0, isCut: true, asOf, from }
+      }
       // With a second statement for the head the entry is older than the head says.
       if (!rules['fill-one-statement'] && asOf < log.length)
-        yield { revision, told, asOf: asOf + 1, from: 'store' }
+        yield { revision, told, isCut, asOf: asOf + 1, from: 'store' }
       // A writer that vouches for more than its own revision: for all it happens to have seen.
       if (!rules['as-of-own-revision'] && revision > 0 && revision === asOf && asOf < log.length) {
-        yield { revision, told, asOf: log.length, from: 'cache' }
+        yield { revision, told, isCut, asOf: log.length, from: 'cache' }
       }
     }
   }
 
-  function believes({ floor, tail }: Instance, key: Key, { asOf }: Item): boolean {
+  function believes({ floor, tail, absentAsOf }: Instance, key: Key, { asOf }: Item): boolean {
     if (rules['believe-from-floor'] && asOf < floor) return false
+    if (rules['absence-is-remembered'] && asOf < absentAsOf[key]) return false
     return !(rules['believe-unless-newer'] && tail[key] > asOf)
   }
 
   function answer(instance: Instance, log: LogRow[], key: Key, item: Item, asked: number): string[] {
     const breaks = judge(instance, log, key, item.revision, asked)
+    if (key === 'watched' && !item.isCut) instance.due = Math.max(instance.due, item.revision)
+    // Of a key that was never written there is nothing older.
+    if (item.told === 0 && item.revision > 0)
+      instance.absentAsOf[key] = Math.max(instance.absentAsOf[key], item.asOf)
     if (item.told > instance.contiguous && item.told > instance.tail[key] && rules['found-enters-tail']) {
       instance.tail[key] = item.told
       see(instance, item.told)
@@ -264,13 +288,18 @@ export function readsModel(options: ReadsOptions): Model<ReadsState> {
 
   function* tailReads(state: ReadsState, index: number): Iterable<Step<ReadsState>> {
     const { log } = state
-    const { tail, floor, contiguous } = state.instances[index]!
+    const { tail, floor, contiguous, absentAsOf } = state.instances[index]!
     for (const key of KEYS) {
       const revision = tail[key]
+      if (rules['absence-is-remembered'] && revision < absentAsOf[key]) continue
       if (revision === 0 || (rules['tail-answers-above-floor'] && revision <= floor)) continue
       const asked = rules['at-least'] ? Math.max(contiguous, revision) : log.length
       const what = `reads ${key}, at least ${asked}, from the Tail: revision ${revision}`
-      yield step(state, index, what, (i) => judge(i, log, key, revision, asked))
+      yield step(state, index, what, (i) => {
+        const breaks = judge(i, log, key, revision, asked)
+        if (key === 'watched') i.due = Math.max(i.due, revision)
+        return breaks
+      })
     }
   }
 
@@ -309,7 +338,7 @@ export function readsModel(options: ReadsOptions): Model<ReadsState> {
       if (!instance.up) continue
       const due = Math.max(
         latest(log, 'watched', instance.contiguous),
-        rules['tail-before-ack'] ? instance.promised.watched : 0,
+        rules['tail-before-ack'] ? instance.due : 0,
       )
       if (instance.shown < due) return [READ_INVARIANTS.notShown]
       if (!canReachHead(instance, log)) return [READ_INVARIANTS.stuck]
@@ -332,10 +361,15 @@ export function readsModel(options: ReadsOptions): Model<ReadsState> {
 /** Two instances that changed places behave alike. */
 function identity({ log, instances }: ReadsState): string {
   const texts = instances.map(
-    ({ up, tail, floor, contiguous, seen, promised, shown }) =>
-      `${up}${tail.watched}${tail.other}${floor}${contiguous}${promised.watched}${promised.other}${shown}${seen.join('')}`,
+    ({ up, tail, floor, contiguous, seen, promised, due, absentAsOf, shown }) =>
+      `${up}${tail.watched}${tail.other}${floor}${contiguous}${promised.watched}${promised.other}${due === promised.watched ? '' : `d${due}`}${absences(absentAsOf)}${shown}${seen.join('')}`,
   )
   return `${log.map(({ key, op }) => key[0]! + op[0]).join('')} ${texts.sort().join(' ')}`
+}
+
+/** Empty where nothing is cut from the log: this is most of what the search does. */
+function absences({ watched, other }: Instance['absentAsOf']): string {
+  return watched + other === 0 ? '' : `a${watched}${other}a`
 }
 
 function latest(log: LogRow[], key: Key, head: number): number {

@@ -25,6 +25,8 @@ export const READ_RULES = {
     'A write-through item’s `asOf` is its own revision, whatever else this instance has seen.',
   'fill-one-statement': 'A fill reads entry and head in one statement.',
   'absent-has-revision': 'An absent item carries the revision of its delete.',
+  'absence-is-remembered':
+    'After a read at a head above `contiguous` that found no value and no delete, nothing older is believed of the key.',
   'found-enters-tail': 'What a read finds above `contiguous` and the Tail enters the Tail.',
   'found-is-shown':
     'What a read finds above `contiguous` and the Tail is shown to watchers as the change itself.',

@@ -17,8 +17,8 @@ type ReadsWorld = Omit<ReadsOptions, 'rules'>
 type FenceWorld = Omit<FenceOptions, 'rules'>
 
 export const READS_WORLDS: Record<string, ReadsWorld> = {
-  'two instances, three writes': { instances: 2, maxWrites: 3 },
-  'one instance, four writes': { instances: 1, maxWrites: 4 },
+  'two instances, three writes': { instances: 2, maxWrites: 3, isCut: false },
+  'one instance, four writes, a log that is cut': { instances: 1, maxWrites: 4, isCut: true },
 }
 
 const calm: FenceWorld = { batches: [1], fences: 2, restarts: 0, repeats: 0, removals: 0 }
@@ -51,7 +51,8 @@ const READ_BREAKS: Record<ReadRule, keyof typeof READ_INVARIANTS> = {
   'check-when-answered': 'stepBack',
   'as-of-own-revision': 'stale',
   'fill-one-statement': 'stale',
-  'absent-has-revision': 'stepBack',
+  'absent-has-revision': 'notShown',
+  'absence-is-remembered': 'stepBack',
   'found-enters-tail': 'stepBack',
   'found-is-shown': 'notShown',
   'at-least': 'notAtLeast',
@@ -76,7 +77,12 @@ export function readsOmissions(): Omission[] {
     rule,
     sentence: READ_RULES[rule],
     breaks: READ_INVARIANTS[READ_BREAKS[rule]],
-    model: readsModel({ instances: 1, maxWrites: 3, rules: { ...allReadRules(), [rule]: false } }),
+    model: readsModel({
+      instances: 1,
+      maxWrites: 3,
+      isCut: true,
+      rules: { ...allReadRules(), [rule]: false },
+    }),
   }))
 }
 

@@ -15,6 +15,8 @@ export interface HubSteps {
   accept(state: WatchState, index: number, revision: number): void
   /** A read of a client met a change that the instance did not know. */
   find(state: WatchState, index: number, revision: number): void
+  /** A change comes for which there is no room. */
+  refuse(state: WatchState, index: number, revision: number): void
   jump(state: WatchState, index: number, head: number): void
   evict(state: WatchState, index: number, key: Key): void
   /** Comes up to the head with nothing but the log. */
@@ -47,6 +49,10 @@ export function hubSteps(rules: WatchRules, snapshotsAgain: boolean): HubSteps {
     const { key } = state.log[revision - 1]!
     if (revision > instance.contiguous && revision > instance.tail[key]) instance.tail[key] = revision
     see(instance, revision)
+  }
+
+  function refuse(state: WatchState, index: number, revision: number): void {
+    if (!rules['full-takes-nothing']) see(state.instances[index]!, revision)
   }
 
   function jump(state: WatchState, index: number, head: number): void {
@@ -103,7 +109,7 @@ export function hubSteps(rules: WatchRules, snapshotsAgain: boolean): HubSteps {
     state.instances[index] = instance
   }
 
-  return { accept, find, jump, evict, catchUp, start }
+  return { accept, find, refuse, jump, evict, catchUp, start }
 }
 
 function see(instance: Instance, revision: number): void {

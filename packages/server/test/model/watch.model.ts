@@ -126,6 +126,12 @@ export function watchModel(options: WatchOptions): Model<WatchState> {
       yield step(state, `${name} is brought revision ${revision}`, (copy) =>
         hub.accept(copy, index, revision),
       )
+      // With the rule it is nothing else than not being brought it.
+      if (!rules['full-takes-nothing'] && tail[log[revision - 1]!.key] === 0) {
+        yield step(state, `${name} has no room for revision ${revision}`, (copy) =>
+          hub.refuse(copy, index, revision),
+        )
+      }
       // With the rule it is nothing else than being brought it.
       if (rules['found-is-shown']) continue
       yield step(state, `${name}: a read finds revision ${revision}`, (copy) =>

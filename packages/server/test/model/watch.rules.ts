@@ -15,6 +15,8 @@ export const WATCH_RULES = {
   'jump-rereads-watched': READ_RULES['jump-rereads-watched'],
   'missing-is-deleted': READ_RULES['missing-is-deleted'],
   'jump-raises-floor': READ_RULES['jump-raises-floor'],
+  'full-takes-nothing':
+    'A change above `contiguous` for which the Tail has no room is as if it had not come: not shown, not counted as seen.',
   'jump-to-read-head':
     'After re-reading, the instance goes on from the head of what it read, not from a later one.',
   'jump-rereads-joining': 'A watch whose snapshot is under way counts as watching when a gap is jumped over.',

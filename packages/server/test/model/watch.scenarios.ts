@@ -38,6 +38,7 @@ const BREAKS: Record<WatchRule, [keyof typeof WATCH_INVARIANTS, World]> = {
   'jump-rereads-watched': ['stuck', jumping],
   'missing-is-deleted': ['stuck', jumping],
   'jump-raises-floor': ['stuck', snapshotsAgain],
+  'full-takes-nothing': ['stuck', small],
   'jump-to-read-head': ['stuck', { ...jumping, maxWrites: 3 }],
   'jump-rereads-joining': ['stuck', jumping],
   'jump-snapshots-again': ['stuck', snapshotsAgain],

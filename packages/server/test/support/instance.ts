@@ -61,7 +61,7 @@ export async function openInstance(oracle: LogOracle, options: InstanceOptions =
   const recentKeys = new RecentKeys({ store, hub, limit: keysLimit, log })
   const keyValue = new KeyValue({ store, hub, cache, bus, recentKeys, atLeastTimeoutMs: 300 })
   await hub.start()
-  await bus.subscribe((changes) => hub.accept(changes))
+  await bus.subscribe((changes) => hub.receive(changes))
   recentKeys.start()
   return {
     ...{ keyValue, hub, cache, recentKeys, reads, asked },

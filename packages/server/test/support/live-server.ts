@@ -52,7 +52,7 @@ export async function startLiveServer(
   const bus = new MemoryBus()
   const cache = new MemoryCache({ maxBytes: config.cacheMaxBytes })
   await hub.start()
-  await bus.subscribe((changes) => hub.accept(changes))
+  await bus.subscribe((changes) => hub.receive(changes))
   recentKeys.start()
   const keyValue = new KeyValue({ store, hub, cache, bus, recentKeys })
   const live = new LiveSockets({ hub, store, keyValue, audience, config, log, ...(maxKeys && { maxKeys }) })

@@ -79,7 +79,7 @@ class Instance {
     const { audience } = this
     this.hub = new Hub({
       store,
-      tail: new Tail({ maxEntries: 2, maxBytes: 250 }),
+      tail: new Tail({ maxEntries: 2, maxBytes: 250, maxPending: 2 }),
       watched: { keys: () => audience.keys(), prefixes: () => (jumps ? [] : ['']), known: () => [] },
       log: { warn },
       gapMs: 1e9,
@@ -294,8 +294,8 @@ class WatchWorld {
     else if (op === 'ownPut')
       hub.accept([oracle.append({ op: 'put', key, json: `"${++this.#writes}"` }, true)])
     else if (op === 'ownDelete') hub.accept([oracle.append({ op: 'delete', key }, true)])
-    else if (op === 'bus') hub.accept(oracle.log.slice(at, at + 1))
-    else if (op === 'busRun') hub.accept(oracle.log.slice(at, at + 4).reverse())
+    else if (op === 'bus') hub.receive(oracle.log.slice(at, at + 1))
+    else if (op === 'busRun') hub.receive(oracle.log.slice(at, at + 4).reverse())
     else if (op === 'catchUp') {
       hub.noteHead(oracle.head)
       void hub.catchUp()

@@ -12,7 +12,8 @@ import { entryOf, LogOracle } from './log-oracle.ts'
 /**
  * One instance in full; everything around it is an adversary that never lies and keeps no other promise: other
  * instances commit, the bus loses, repeats and reorders, the cache gives any state that once was true, the store
- * executes and answers when it likes, the log is compacted, and the Tail holds two keys.
+ * executes and answers when it likes, the log is compacted, and the Tail holds two keys, or one, and
+ * one that was read as absent.
  */
 export const KEYS = ['a', 'b', 'c'] as const
 
@@ -40,6 +41,13 @@ export interface Step {
   n: number
 }
 
+export interface Watched {
+  keys: readonly string[]
+  prefixes: readonly string[]
+  /** How many keys the Tail holds. */
+  tailEntries?: number
+}
+
 class World {
   readonly oracle = new LogOracle()
   readonly calls = new HeldCalls()
@@ -56,7 +64,7 @@ class World {
   readonly #watchedKeys: readonly string[]
   #writes = 0
 
-  constructor(watched: { keys: readonly string[]; prefixes: readonly string[] }) {
+  constructor({ tailEntries = 2, ...watched }: Watched) {
     this.#watchedKeys = watched.prefixes.length > 0 ? KEYS : watched.keys
     const { oracle, calls } = this
     const store = {
@@ -75,7 +83,7 @@ class World {
     const log = { warn: (_: object, message: string) => this.problems.push(message) }
     this.hub = new Hub({
       store,
-      tail: new Tail({ maxEntries: 2, maxBytes: 250 }),
+      tail: new Tail({ maxEntries: tailEntries, maxBytes: 250, maxAbsent: 1, maxPending: tailEntries }),
       watched: { ...wrap(watched), known: () => [...this.recentKeys.known(), ...this.watched.keys()] },
       log,
       gapMs: 1e9,
@@ -120,8 +128,8 @@ class World {
     else if (op === 'foreignDelete') oracle.commit([{ op: 'delete', key }])
     else if (op === 'ownPut') this.#write({ op: 'put', key, json: `"o${++this.#writes}"` })
     else if (op === 'ownDelete') this.#write({ op: 'delete', key })
-    else if (op === 'bus') hub.accept(oracle.log.slice(asOf, asOf + 1))
-    else if (op === 'busRun') hub.accept(oracle.log.slice(asOf, asOf + 3).reverse())
+    else if (op === 'bus') hub.receive(oracle.log.slice(asOf, asOf + 1))
+    else if (op === 'busRun') hub.receive(oracle.log.slice(asOf, asOf + 3).reverse())
     else if (op === 'get') this.#get(key)
     else if (op === 'getOld') {
       this.cacheAsOf = asOf
@@ -260,7 +268,9 @@ class TruthfulCache implements Cache {
       keys.map((key) => {
         const change = oracle.latest(key, cacheAsOf)
         const entry = (change && entryOf(change)) ?? null
-        return [key, { key, entry, revision: change?.revision ?? 0, asOf: cacheAsOf }]
+        const isTold = change && (entry || change.revision > oracle.compactedThrough)
+        // Another instance's fill, too: where the log no longer had the delete, the absence has no revision.
+        return [key, { key, entry, revision: isTold ? change.revision : 0, asOf: cacheAsOf }]
       }),
     )
   }
@@ -287,10 +297,7 @@ function wrap({ keys, prefixes }: { keys: readonly string[]; prefixes: readonly 
 }
 
 /** Takes the steps, lets everything come to rest, and says what was not as promised. */
-export async function play(
-  watched: { keys: readonly string[]; prefixes: readonly string[] },
-  steps: readonly Step[],
-): Promise<string[]> {
+export async function play(watched: Watched, steps: readonly Step[]): Promise<string[]> {
   const world = new World(watched)
   await world.start()
   try {

@@ -109,8 +109,8 @@ class Instance {
     const { hub } = this.server
     for (const change of changes) {
       const dice = random()
-      if (dice < 0.6) hub.accept([change])
-      if (dice > 0.5 && dice < 0.8) setTimeout(() => hub.accept([change]), random() * MAX_LATE_MS).unref()
+      if (dice < 0.6) hub.receive([change])
+      if (dice > 0.5 && dice < 0.8) setTimeout(() => hub.receive([change]), random() * MAX_LATE_MS).unref()
     }
   }
 
