@@ -32,7 +32,7 @@ export const FAULT_MUTATIONS: readonly Mutation[] = [
         replace: '      this.tail.jump(this.#knownHead)\n      this.#wakeWaiters()\n',
       },
     ],
-    violation: /^VIOLATION stuck /,
+    violation: /^VIOLATION stuck | had a cursor for \d+ and was not shown /,
     tests,
   },
   {
