@@ -1,4 +1,7 @@
-/** What the fault test must notice: `npm run mutants -- faults`. */
+/**
+ * What the fault test must notice, and say: `npm run mutants -- faults`. A run that fails for another reason, as a cluster
+ * that does not start, proves nothing.
+ */
 import type { Mutation } from './mutations.ts'
 
 const SERVER = 'packages/server/src'
@@ -15,6 +18,7 @@ export const FAULT_MUTATIONS: readonly Mutation[] = [
         replace: 'if (!item) return undefined',
       },
     ],
+    violation: /reads .*the store has|is older than/,
     tests,
   },
   {
@@ -24,9 +28,11 @@ export const FAULT_MUTATIONS: readonly Mutation[] = [
       {
         file: `${SERVER}/live/hub.ts`,
         find: '      await catchUp(this, { ...this.#options, page: this.#page })\n',
-        replace: '',
+        // As after a fill, without what it brings: an instance starts and is ready.
+        replace: '      this.tail.jump(this.#knownHead)\n      this.#wakeWaiters()\n',
       },
     ],
+    violation: /^VIOLATION stuck | had a cursor for \d+ and was not shown /,
     tests,
   },
   {
@@ -69,6 +75,7 @@ export const FAULT_MUTATIONS: readonly Mutation[] = [
       }\n`,
       },
     ],
+    violation: /^VIOLATION applied, but in the log as \[\]/,
     tests,
   },
   {
@@ -86,6 +93,7 @@ export const FAULT_MUTATIONS: readonly Mutation[] = [
         replace: `    if (isEnd) {\n      this.#sources.audience.join(this)\n      this.#phase = 'live'\n    }\n`,
       },
     ],
+    violation: / had a cursor for \d+ and was not shown /,
     tests,
   },
   {
@@ -107,6 +115,7 @@ export const FAULT_MUTATIONS: readonly Mutation[] = [
         replace: '',
       },
     ],
+    violation: /^VIOLATION (applied|unknown), but in the log as \[\d+,|was answered as /,
     tests,
   },
   {
@@ -119,6 +128,7 @@ export const FAULT_MUTATIONS: readonly Mutation[] = [
         replace: '',
       },
     ],
+    violation: /^VIOLATION the topic lacks/,
     tests,
   },
 ]

@@ -4,7 +4,8 @@
  *   a copy of the packages -> its tests pass -> each mutation: made in the copy, its tests must fail, taken back
  *
  * With arguments: only the mutations whose name holds one of them; those of the fault test, which takes minutes each
- * time, are tried only then. Ends with 0 if all were caught.
+ * time, are tried only then, and count as caught only if it prints a violation of the kind that they cause. Ends with 0
+ * if all were caught.
  */
 import { spawn } from 'node:child_process'
 import {
@@ -21,7 +22,7 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { main } from './child.cjs'
 import { FAULT_MUTATIONS } from './fault-mutations.ts'
-import { MUTATIONS, type Mutation } from './mutations.ts'
+import { caught, MUTATIONS, type Mutation, type Outcome } from './mutations.ts'
 
 const ROOT = resolve(import.meta.dirname, '..')
 const LIMIT_MS = 180_000
@@ -29,7 +30,7 @@ const LIMIT_MS = 180_000
 const FAULTS_LIMIT_MS = 900_000
 const MAX_OUTPUT_CHARS = 200_000
 const SHOWN_VIOLATIONS = 3
-const SHOWN_CHARS = 300
+const SHOWN_CHARS = 500
 
 main(() => tryMutants(process.argv.slice(2)))
 
@@ -60,16 +61,16 @@ async function tryMutants(names: readonly string[]): Promise<{ code: number }> {
       const takeBack = mutate(folder, mutation)
       const { outcome, output } = await runTests(folder, mutation.tests)
       takeBack()
-      const isCaught = outcome !== 'passed'
-      if (!isCaught) missed++
+      const violations = caught(mutation, { outcome, output })
+      if (violations === undefined) missed++
       const seconds = ((performance.now() - started) / 1000).toFixed(0).padStart(4)
       console.log(
-        `${isCaught ? 'caught' : 'MISSED'} ${outcome.padEnd(10)}${seconds} s  ${mutation.name}: ${mutation.harm}`,
+        `${violations ? 'caught' : 'MISSED'} ${outcome.padEnd(10)}${seconds} s  ${mutation.name}: ${mutation.harm}`,
       )
       const [, logs] = / logs in (\S+)/.exec(output) ?? []
       if (logs !== undefined) rmSync(logs, { recursive: true, force: true })
-      const violations = output.split('\n').filter((line) => line.startsWith('VIOLATION'))
-      for (const line of violations.slice(0, SHOWN_VIOLATIONS)) console.log(`  ${line.slice(0, SHOWN_CHARS)}`)
+      const shown = violations ?? output.split('\n').filter((line) => line.startsWith('VIOLATION '))
+      for (const line of shown.slice(0, SHOWN_VIOLATIONS)) console.log(`  ${line.slice(0, SHOWN_CHARS)}`)
     }
     console.log(`\n${chosen.length - missed} of ${chosen.length} mutations caught`)
     return { code: missed > 0 ? 1 : 0 }
@@ -119,8 +120,6 @@ function mutate(folder: string, { name, edits }: Mutation): () => void {
     for (const [path, text] of before) writeFileSync(path, text)
   }
 }
-
-type Outcome = 'passed' | 'failed' | 'no end'
 
 function runTests(folder: string, tests: readonly string[]): Promise<{ outcome: Outcome; output: string }> {
   const isService = tests.some((file) => file.endsWith('.service.test.ts'))

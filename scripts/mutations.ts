@@ -9,6 +9,21 @@ export interface Mutation {
   edits: readonly { file: string; find: string; replace: string }[]
   /** Test files, any of which may notice. */
   tests: readonly string[]
+  /** A line that has to be printed; without it, a test that fails is enough. */
+  violation?: RegExp
+}
+
+export type Outcome = 'passed' | 'failed' | 'no end'
+
+/** The lines that name a violation, the expected kind first; undefined: not caught. One that only has no end is not. */
+export function caught(
+  { violation }: Pick<Mutation, 'violation'>,
+  { outcome, output }: { outcome: Outcome; output: string },
+): string[] | undefined {
+  const lines = output.split('\n').filter((line) => line.startsWith('VIOLATION '))
+  if (violation === undefined) return outcome === 'failed' ? lines : undefined
+  const expected = lines.filter((line) => violation.test(line))
+  return expected.length > 0 ? [...expected, ...lines.filter((line) => !expected.includes(line))] : undefined
 }
 
 const LIVE = 'packages/server/src/live'

@@ -26,6 +26,7 @@ import { KeyValue } from './key-value.ts'
 import { MemoryCounter } from './limits/memory.ts'
 import { RateLimits } from './limits/rate-limits.ts'
 import { RedisCounter } from './limits/redis.ts'
+import { ArrivalGate } from './live/arrival-gate.ts'
 import { Hub } from './live/hub.ts'
 import { LiveSockets } from './live/live-sockets.ts'
 import { reach } from './live/reach.ts'
@@ -183,6 +184,7 @@ export async function createApp(config: Config, log: Log = createLog(config)): P
     const live = new LiveSockets({ hub, store, keyValue, audience, config, log, errors })
     const sockets = attachSockets(server, {
       feed: hub,
+      arrivals: new ArrivalGate({ hub, store }),
       keyValue,
       limits,
       live,

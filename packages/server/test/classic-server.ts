@@ -8,6 +8,7 @@ import { loadConfig } from '../src/config.ts'
 import type { Found } from '../src/key-value.ts'
 import { MemoryCounter } from '../src/limits/memory.ts'
 import { RateLimits } from '../src/limits/rate-limits.ts'
+import { ArrivalGate } from '../src/live/arrival-gate.ts'
 import type { Feed } from '../src/live/feed.ts'
 import { attachSockets, type Sockets } from '../src/live/socket.ts'
 import type { Change } from '../src/store/store.ts'
@@ -18,6 +19,7 @@ export type ClassicSocket = Socket<ClassicServerEvents, ClassicClientEvents>
 export class ScriptedLog implements Feed {
   readonly latest = new Map<string, Change>()
   head = 0
+  readonly isClosed = false
   /** Awaited by each read before it looks and again before it answers. */
   delay: (() => Promise<void>) | undefined
   #listener: ((changes: readonly Change[]) => void) | undefined
@@ -38,6 +40,19 @@ export class ScriptedLog implements Feed {
     })
     this.#listener?.(changes)
     return changes
+  }
+
+  /** It has always seen all of itself. */
+  get contiguous(): number {
+    return this.head
+  }
+
+  noteHead(): void {}
+
+  async catchUp(): Promise<void> {}
+
+  async whenReached(revision: number): Promise<boolean> {
+    return revision <= this.head
   }
 
   get(key: string): Found | Promise<Found> {
@@ -81,6 +96,7 @@ export async function startClassicServer(
   const server = createServer((_request, response) => response.writeHead(404).end())
   const sockets = attachSockets(server, {
     feed: log,
+    arrivals: new ArrivalGate({ hub: log, store: { head: async () => log.head } }),
     keyValue: log,
     limits: new RateLimits({
       config: loadConfig({}).config,

@@ -12,7 +12,7 @@ test('a cluster under load, each kind of fault once: nothing is lost, twice, bac
   })
   console.log(figures.join('\n'))
   if (violations.length > 0) {
-    const shown = violations.slice(0, 20).map((violation) => `VIOLATION ${violation.slice(0, 1_000)}`)
+    const shown = violations.slice(0, 50).map((violation) => `VIOLATION ${violation.slice(0, 1_000)}`)
     console.log([...history, ...shown, `${violations.length} violations; logs in ${logFolder}`].join('\n'))
   }
   expect(violations.length).toBe(0)

@@ -1,10 +1,13 @@
 /**
  * The classic events of one socket.
  *
+ *   connect -> owed everything -> this instance at the log's head -> shown everything
  *   subscribe key -> joined to the key -> `subscribed` -> current value read -> `valueUpdate` -> one at each change
  *
  * Joining before reading is what leaves no gap. A change that comes while the value is read is shown at once, and
- * what was read is then dropped if it is older: the revision decides.
+ * what was read is then dropped if it is older: the revision decides. A client may come from an instance that was
+ * ahead of this one, and has no cursor to say so: until this one has seen what was in the log when it came, it is
+ * shown nothing.
  */
 import type { ClassicClientEvents, ClassicServerEvents } from '@livekv/protocol'
 import { LiveKVError } from '@livekv/protocol'
@@ -12,7 +15,9 @@ import type { Logger } from 'pino'
 import type { Socket } from 'socket.io'
 import type { KeyValue } from '../key-value.ts'
 import type { ClientLimits } from '../limits/rate-limits.ts'
+import type { ArrivalGate } from './arrival-gate.ts'
 import type { Audience } from './audience.ts'
+import { deleteOf } from './catch-up.ts'
 import { ClassicEvent } from './classic-event.ts'
 import type { Subscription } from './watcher.ts'
 
@@ -24,6 +29,7 @@ const RETRY_READ_MS = 1_000
 
 export interface ClassicOptions {
   audience: Audience
+  arrivals: Pick<ArrivalGate, 'admit'>
   keyValue: Pick<KeyValue, 'get'>
   /** Of whoever opened the socket. */
   limits: Pick<ClientLimits, 'read'>
@@ -34,9 +40,14 @@ export interface ClassicOptions {
 
 export function serveClassic(
   socket: Socket<ClassicClientEvents, ClassicServerEvents>,
-  { audience, keyValue, limits, parseKey, log }: ClassicOptions,
+  { audience, arrivals, keyValue, limits, parseKey, log }: ClassicOptions,
 ): void {
   const watcher = audience.join(socket.conn)
+  const { promise: arrived, resolve: arrive } = Promise.withResolvers<void>()
+  const cancelArrival = arrivals.admit(() => {
+    watcher.release()
+    arrive()
+  })
   /** One read at a time for a subscription, however often the client asks. */
   const reading = new Set<Subscription>()
   const askedAgain = new Set<Subscription>()
@@ -66,7 +77,10 @@ export function serveClassic(
     if (typeof key === 'string') audience.unsubscribe(watcher, key)
   })
 
-  socket.on('disconnect', () => audience.leave(watcher))
+  socket.on('disconnect', () => {
+    cancelArrival()
+    audience.leave(watcher)
+  })
 
   function subscribe(key: string): void {
     const present = watcher.subscriptions.get(key)
@@ -87,9 +101,13 @@ export function serveClassic(
   async function giveCurrent(subscription: Subscription): Promise<void> {
     reading.add(subscription)
     try {
-      const answer = keyValue.get(subscription.key)
-      const { entry } = answer instanceof Promise ? await answer : answer
-      if (entry && isCurrent(subscription)) watcher.giveCurrent(new ClassicEvent(entry))
+      await arrived
+      const { key } = subscription
+      const answer = keyValue.get(key)
+      const { entry, revision } = answer instanceof Promise ? await answer : answer
+      // Of a key that was never written there is nothing to tell; one that was deleted the client may still hold.
+      if (revision > 0 && isCurrent(subscription))
+        watcher.giveCurrent(new ClassicEvent(entry ?? deleteOf(key, revision)))
     } catch (error) {
       log.warn(
         { err: error, key: subscription.key },

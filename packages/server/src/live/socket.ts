@@ -6,6 +6,7 @@ import { shown } from '../http/shown.ts'
 import type { KeyValue } from '../key-value.ts'
 import type { RateLimits } from '../limits/rate-limits.ts'
 import type { ClusterAdapter } from '../redis/cluster-adapter.ts'
+import type { ArrivalGate } from './arrival-gate.ts'
 import { Audience } from './audience.ts'
 import { serveClassic } from './classic.ts'
 import type { Feed } from './feed.ts'
@@ -33,6 +34,8 @@ const STOPPING = new LiveKVError(
 
 export interface SocketOptions {
   feed: Feed
+  /** Which classic sockets pass before they are shown anything. */
+  arrivals: Pick<ArrivalGate, 'admit'>
   keyValue: Pick<KeyValue, 'get'>
   /** Serves the sockets that name its protocol. */
   live: Pick<LiveSockets, 'serve' | 'close' | 'stats' | 'watchesOf'>

@@ -25,6 +25,7 @@ export interface Delivery {
 /**
  * One classic socket and what it is owed.
  *
+ *   new      -> owed, the newest value of each key -> released -> flush …
  *   delivery -> writable and owed nothing: written at once, every value
  *            -> else: owed, the newest value of each key -> ready -> flush, at most FLUSH_MAX_BYTES -> ready …
  *
@@ -38,6 +39,7 @@ export class Watcher {
   readonly outlet: Outlet
   /** Events of changes that were written. */
   delivered = 0
+  #isReleased = false
   readonly #owed = new Map<string, { event: ClassicEvent; update: boolean }>()
 
   constructor(connection: SocketIO['conn']) {
@@ -48,9 +50,15 @@ export class Watcher {
     return this.#owed.size
   }
 
+  /** Until then it is shown nothing and is owed what comes. */
+  release(): void {
+    this.#isReleased = true
+    this.#flush()
+  }
+
   /** `subscribed`: positions of the events whose keys this socket subscribed to. */
   take(delivery: Delivery, subscribed: readonly number[]): void {
-    if (this.#owed.size === 0 && delivery.size <= FLUSH_MAX_BYTES && this.outlet.writable) {
+    if (this.#owed.size === 0 && delivery.size <= FLUSH_MAX_BYTES && this.#isWritable) {
       if (subscribed.every((at) => this.#wantsValue(delivery.events[at]))) {
         for (const at of subscribed) this.#noteSent(delivery.events[at])
         this.outlet.write(delivery.group(subscribed))
@@ -68,6 +76,10 @@ export class Watcher {
     if (!this.#wantsValue(current)) return
     this.#owe(current, false)
     this.#flush()
+  }
+
+  get #isWritable(): boolean {
+    return this.#isReleased && this.outlet.writable
   }
 
   #wantsValue(event: ClassicEvent | undefined): boolean {
@@ -94,7 +106,7 @@ export class Watcher {
   }
 
   #flush(): void {
-    if (this.#owed.size === 0 || !this.outlet.writable) return
+    if (this.#owed.size === 0 || !this.#isWritable) return
     const packets: EncodedPacket[] = []
     let size = 0
     for (const [key, { event, update }] of this.#owed) {

@@ -42,6 +42,11 @@ export class ClientSeat {
     }
   }
 
+  /** Those that are going on. */
+  get watchers(): CheckedWatcher[] {
+    return [...this.#watchers]
+  }
+
   get problems(): string[] {
     return this.#everyWatcher().flatMap(({ problems }) => problems)
   }

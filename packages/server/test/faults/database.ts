@@ -1,6 +1,6 @@
 /** The store's tables as they are, read past the product. */
 import pg from 'pg'
-import type { LatestEntry, LoggedChange } from './records.ts'
+import type { LatestChanges, LatestEntry, LoggedChange } from './records.ts'
 
 const PAGE = 20_000
 
@@ -49,6 +49,30 @@ export class DatabaseReader {
         }
         if (rows.length < PAGE) return log
       }
+    })
+  }
+
+  /** Of each key the last change up to that revision. */
+  async latestChanges(through: number): Promise<LatestChanges> {
+    return this.#with(async (client) => {
+      const { rows } = await client.query(
+        `select distinct on (key) key, revision, value is null as deleted
+           from changes where revision <= $1 order by key, revision desc`,
+        [through],
+      )
+      return new Map(
+        rows.map(({ key, revision, deleted }) => [key, { revision: Number(revision), isDelete: deleted }]),
+      )
+    })
+  }
+
+  async deletedSince(revision: number): Promise<Set<string>> {
+    return this.#with(async (client) => {
+      const { rows } = await client.query(
+        'select distinct key from changes where revision > $1 and value is null',
+        [revision],
+      )
+      return new Set(rows.map(({ key }) => key))
     })
   }
 

@@ -79,12 +79,14 @@ export class FaultInjector {
       case 'kill':
         return this.#kill(instances[fault.instance]!, holdMs)
       case 'pause':
+      case 'longPause':
         instances[fault.instance]!.pause()
         await sleep(holdMs)
         return instances[fault.instance]!.resume()
       case 'cut':
       case 'refuse':
       case 'blackHole':
+      case 'abandon':
       case 'delay':
         return this.#spoilLinks(fault)
       case 'loseAnswers': {
@@ -149,13 +151,14 @@ export class FaultInjector {
       if (fault.kind === 'delay') link.delay(fault.delayMs)
       else if (fault.kind === 'blackHole') link.blackHole()
       else if (fault.kind === 'refuse') await link.refuse()
+      else if (fault.kind === 'abandon') link.abandon()
       else link.cut()
     }
     await sleep(fault.holdMs)
     for (const link of links) {
       await link.listen()
       // Else what was held back arrives, late.
-      if (fault.holdMs % 2 === 0) link.cut()
+      if (fault.kind !== 'abandon' && fault.holdMs % 2 === 0) link.cut()
       link.heal()
     }
   }

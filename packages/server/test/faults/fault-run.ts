@@ -1,7 +1,8 @@
 /**
  * A cluster under load, with one fault after the other, and what it must be able to answer for afterwards:
  *
- *   cluster -> load -> faults -> everything healed, writers stop -> watchers at the last values, reads equal the store
+ *   cluster -> load -> rounds × (faults -> healed -> watchers at what the log has by then) -> writers stop
+ *           -> watchers at the last values, reads equal the store
  *           -> the log, the topic and what every client was told are compared
  */
 import { mkdtemp } from 'node:fs/promises'
@@ -16,9 +17,10 @@ import { DatabaseReader } from './database.ts'
 import { FaultCluster, TOPIC } from './fault-cluster.ts'
 import { FaultInjector, PROBE_KEY } from './fault-injector.ts'
 import { Fleet } from './fleet.ts'
+import { CLASSIC_CATCH_UP_MS, checkHealed, type Healing, LIVE_CATCH_UP_MS } from './heal-check.ts'
 import { KEYS } from './keys.ts'
 import type { LatestEntry, LoggedChange, ReadRecord, WriteRecord } from './records.ts'
-import { INSTANCES, planFaults } from './schedule.ts'
+import { INSTANCES, planRounds } from './schedule.ts'
 import { ServerCounters } from './server-counters.ts'
 import { auditTopic } from './topic-audit.ts'
 
@@ -27,8 +29,6 @@ const QUIET_MS = 2_000
 /** Longer is a violation. */
 const READY_TIMEOUT_MS = 60_000
 const SETTLE_TIMEOUT_MS = 20_000
-const LIVE_CATCH_UP_MS = 5_000
-const CLASSIC_CATCH_UP_MS = 15_000
 const POLL_MS = 50
 
 export interface FaultRunOptions {
@@ -68,14 +68,20 @@ export async function runFaults(options: FaultRunOptions): Promise<FaultRun> {
     await fleet.start(options.writesPerSecond)
     counters.start()
     await sleep(QUIET_MS)
-    // A server that does not come back, most likely: what else is wrong may say why.
-    const brokeOff = await injector.injectAll(planFaults(seed, options.faults, options.meanMs)).then(
-      () => [],
-      (error: Error) => [`the faults broke off: ${error.message}`],
-    )
+    const brokeOff: string[] = []
+    const healings: Healing[] = []
+    for (const faults of planRounds(seed, options.faults, options.meanMs)) {
+      // A server that does not come back, most likely: what else is wrong may say why.
+      await injector
+        .injectAll(faults)
+        .catch((error: Error) => brokeOff.push(`the faults broke off: ${error.message}`))
+      await heal(cluster)
+      healings.push(await checkHealed(fleet.watching, database))
+      if (brokeOff.length > 0) break
+    }
     const faultsMs = now()
-    const notReady = await heal(cluster)
-    const healedMs = now()
+    const notReady = await becomeReady(cluster)
+    const readyMs = now()
     await fleet.stopWriting(SETTLE_TIMEOUT_MS)
     await fleet.settle()
     const { entries, nowMs } = await unexpiring(database)
@@ -91,8 +97,9 @@ export async function runFaults(options: FaultRunOptions): Promise<FaultRun> {
       ...checkWrites(log, fleet.writes),
       ...checkEntries(log, entries, nowMs),
       ...wrongReads,
-      ...checkClients(fleet, log),
       ...injector.violations,
+      ...healings.flatMap(({ violations }) => violations),
+      ...checkClients(fleet, log),
       ...brokeOff,
       ...notReady,
       ...stuck,
@@ -104,7 +111,8 @@ export async function runFaults(options: FaultRunOptions): Promise<FaultRun> {
       ...figuresOf(fleet, log),
       await counters.stop(),
       `topic: ${topic.records} records, whole since revision ${injector.topicSince}`,
-      `healed after ${seconds(healedMs - faultsMs)} s, writers settled after ${seconds(quietMs - healedMs)} s, watchers caught up after ${seconds(caughtUpMs - quietMs)} s`,
+      healingFigures(healings),
+      `then every instance ready after ${seconds(readyMs - faultsMs)} s, writers settled after ${seconds(quietMs - readyMs)} s, watchers at the last values after ${seconds(caughtUpMs - quietMs)} s`,
     ]
     const logFolder = violations.length === 0 ? undefined : await saveLogs(cluster)
     return { violations, history: injector.history, figures, logFolder }
@@ -125,12 +133,16 @@ async function saveLogs({ instances }: FaultCluster): Promise<string> {
   return folder
 }
 
-/** Every fault is over by itself; what is left is that the instances say that they are well. */
-async function heal(cluster: FaultCluster): Promise<string[]> {
+/** Every fault is over by itself, with what it ended started and answering, unless one of them broke off. */
+async function heal(cluster: FaultCluster): Promise<void> {
   for (const link of Object.values(cluster.links).flat()) {
     await link.listen()
     link.heal()
   }
+}
+
+/** The instances say that they are well. */
+async function becomeReady(cluster: FaultCluster): Promise<string[]> {
   const isEveryReady = async () =>
     (await Promise.all(cluster.instances.map((i) => i.isReady()))).every(Boolean)
   const isReady = await until(isEveryReady, READY_TIMEOUT_MS)
@@ -212,6 +224,12 @@ function checkClients(fleet: Fleet, log: readonly LoggedChange[]): string[] {
 function checkServing(fleet: Fleet): string[] {
   if (fleet.served.size === INSTANCES) return []
   return [`Nginx led all clients to ${fleet.served.size} of ${INSTANCES} instances`]
+}
+
+function healingFigures(healings: readonly Healing[]): string {
+  const slowest = (limitMs: number) =>
+    seconds(Math.max(0, ...healings.map(({ slowestMs }) => slowestMs.get(limitMs) ?? 0)))
+  return `healed ${healings.length} times (links pass, services answer, instances started), the log at ${healings.map(({ head }) => head).join(', ')}: all of it shown to the last watcher after ${slowest(LIVE_CATCH_UP_MS)} s, to the last classic one after ${slowest(CLASSIC_CATCH_UP_MS)} s`
 }
 
 function countsOf({ counts }: FaultInjector): string {

@@ -12,17 +12,21 @@ import { ClientChannel } from './client-channel.ts'
 import { ClientSeat } from './client-seat.ts'
 import type { FaultCluster } from './fault-cluster.ts'
 import { PROBE_KEY } from './fault-injector.ts'
+import { CLASSIC_CATCH_UP_MS, type HealedWatcher, LIVE_CATCH_UP_MS } from './heal-check.ts'
 import { KEYS, keyToRead, pick, selectionOf } from './keys.ts'
 import { LiveChannel } from './live-channel.ts'
 import { LoadWriter, type WriterOptions } from './load-writer.ts'
 import { Poller } from './poller.ts'
-import { type LatestEntry, timeOfWrite, type WriteRecord } from './records.ts'
+import { type LatestChanges, type LatestEntry, timeOfWrite, type WriteRecord } from './records.ts'
 import { HttpChannel } from './write-channel.ts'
 
 const HTTP_WRITERS = 3
 const LIVE_WRITERS = 3
 const CLIENTS = 4
 const CLASSIC_WATCHERS = 8
+/** Classic ones that come from one address after the other, and so to one instance after the other. */
+const WANDERERS = 4
+const ADDRESSES_OF_WANDERER = 5
 const LIVE_WATCHERS = 12
 const LATE_POLLERS = 2
 const TRY_TIMEOUT_MS = 5_000
@@ -78,9 +82,21 @@ export class Fleet {
         new Watcher(nginx.url, [...keys, PROBE_KEY], this.shown, {
           transports: index % 4 === 3 ? ['polling', 'websocket'] : ['websocket'],
           agent: this.#nextAgent(),
-          isOrderedByConnection: true,
         }),
       )
+    }
+    for (let index = 0; index < WANDERERS; index++) {
+      const watcher = new Watcher(
+        nginx.url,
+        KEYS.filter((_, n) => n % WANDERERS === index),
+        this.shown,
+        {
+          transports: ['websocket'],
+          agents: Array.from({ length: ADDRESSES_OF_WANDERER }, () => this.#nextAgent()),
+        },
+      )
+      this.classicWatchers.push(watcher)
+      this.#goings.push(watcher.wander(this.#random(), this.#coming.signal))
     }
     for (let index = 0; index < LIVE_WATCHERS; index++) {
       const watcher = new LiveWatcher(nginx.url, selectionOf(index), this.shown, {
@@ -151,8 +167,32 @@ export class Fleet {
   behind(revision: number): string[] {
     return [
       ...this.liveWatchers.filter((watcher) => !watcher.isAt(PROBE_KEY, revision)).map(String),
-      ...this.classicWatchers.flatMap(({ revisions }, index) =>
-        (revisions.get(PROBE_KEY) ?? 0) >= revision ? [] : [`classic watcher ${index}`],
+      ...this.classicWatchers.flatMap((watcher, index) =>
+        !watcher.keys.includes(PROBE_KEY) || watcher.isAt(PROBE_KEY, revision)
+          ? []
+          : [`classic watcher ${index}`],
+      ),
+    ]
+  }
+
+  /** Everybody who watches at this moment. */
+  get watching(): HealedWatcher[] {
+    return [
+      ...this.classicWatchers.map((watcher, index) => ({
+        ...{ name: `classic watcher ${index}`, limitMs: CLASSIC_CATCH_UP_MS },
+        hasLeft: (sinceMs: number) => watcher.hasLeft(sinceMs),
+        behind: (latest: LatestChanges) => watcher.behind(latest),
+      })),
+      ...this.liveWatchers.map((watcher) => ({
+        ...{ name: String(watcher), limitMs: LIVE_CATCH_UP_MS },
+        hasLeft: (sinceMs: number) => watcher.hasLeft(sinceMs),
+        behind: (latest: LatestChanges) => watcher.behind(latest),
+      })),
+      ...this.seats.flatMap(({ watchers }) =>
+        watchers.map((watcher) => ({
+          ...{ name: String(watcher), limitMs: LIVE_CATCH_UP_MS, hasLeft: () => watcher.isOver },
+          behind: (latest: LatestChanges, sinceMs: number) => watcher.behind(latest, sinceMs),
+        })),
       ),
     ]
   }

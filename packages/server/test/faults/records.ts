@@ -66,6 +66,8 @@ export interface LatestEntry {
 }
 
 /** A message of the topic. */
+export type { LatestChanges } from '../sigkill/check-log.ts'
+
 export interface TopicRecord {
   partition: number
   offset: number

@@ -8,8 +8,10 @@ export type FaultAction =
   | { kind: 'kill'; instance: number }
   /** SIGSTOP, then SIGCONT. */
   | { kind: 'pause'; instance: number }
+  /** The same for longer than Kafka keeps a consumer that is silent, and Socket.IO a client. */
+  | { kind: 'longPause'; instance: number }
   /** The way from these instances to a service. */
-  | { kind: 'cut' | 'refuse' | 'blackHole'; service: LinkedService; instances: number[] }
+  | { kind: 'cut' | 'refuse' | 'blackHole' | 'abandon'; service: LinkedService; instances: number[] }
   | { kind: 'delay'; service: LinkedService; instances: number[]; delayMs: number }
   /** What PostgreSQL answers does not arrive; then the connections are cut. */
   | { kind: 'loseAnswers'; instances: number[] }
@@ -39,6 +41,9 @@ type Deal = (random: Random) => FaultAction
 export const INSTANCES = 3
 const ALL = Array.from({ length: INSTANCES }, (_, index) => index)
 const LONGEST_HOLD_MS = 7_000
+const LONG_PAUSE_MS = 36_000
+/** A long pause comes in the last of so many rounds: in no short run. */
+const ROUNDS_PER_LONG_PAUSE = 3
 
 /** One of each is dealt before any comes again. */
 const CLASSES: readonly Deal[] = [
@@ -47,7 +52,8 @@ const CLASSES: readonly Deal[] = [
   (random) => spoilLink('postgres', random),
   (random) => spoilLink('redis', random),
   (random) => spoilLink('kafka', random),
-  (random) => ({ kind: 'loseAnswers', instances: oneOrAll(random) }),
+  // On a busy machine one instance alone may lose none that matters: what has a key or a condition is not applied twice.
+  () => ({ kind: 'loseAnswers', instances: ALL }),
   (random) => ({ kind: pick(['restartRedis', 'flushRedis', 'killRedis'], random) }),
   (random) => ({ kind: pick(['restartKafka', 'killKafka'], random) }),
   () => ({ kind: 'deleteTopic' }),
@@ -64,23 +70,30 @@ const CLASSES: readonly Deal[] = [
 
 export const FAULT_CLASSES = CLASSES.length
 
-/** `meanMs`: from the beginning of one to that of the next. */
-export function planFaults(seed: number, count: number, meanMs: number): Fault[] {
+/** In rounds, after each of which everything is healed. `meanMs`: from the beginning of one fault to that of the next. */
+export function planRounds(seed: number, count: number, meanMs: number): Fault[][] {
   const random = seededRandom(seed)
-  const faults: Fault[] = []
-  while (faults.length < count) {
-    for (const deal of shuffled(CLASSES, random)) {
-      const untilNextMs = meanMs * (0.5 + random())
-      const holdMs = Math.min(LONGEST_HOLD_MS, untilNextMs * (0.2 + 0.6 * random()))
-      faults.push({
-        ...deal(random),
-        holdMs: Math.round(holdMs),
-        untilNextMs: Math.round(untilNextMs),
+  const rounds: Fault[][] = []
+  for (let left = count; left > 0; ) {
+    const deals = [...CLASSES]
+    // Not in a short run: snapshots that are read over a dead connection wait for longer than 5 s.
+    if (rounds.length > 0) deals.push(abandonPostgres)
+    if ((rounds.length + 1) % ROUNDS_PER_LONG_PAUSE === 0) deals.push(longPause)
+    const round = shuffled(deals, random).map((deal): Fault => {
+      const action = deal(random)
+      const untilNextMs = Math.round(meanMs * (0.5 + random()))
+      const holdMs = Math.round(Math.min(LONGEST_HOLD_MS, untilNextMs * (0.2 + 0.6 * random())))
+      return {
+        ...action,
+        holdMs: action.kind === 'longPause' ? LONG_PAUSE_MS : holdMs,
+        untilNextMs,
         meetsOthers: random() < 0.3,
-      })
-    }
+      }
+    })
+    rounds.push(round.slice(0, left))
+    left -= round.length
   }
-  return faults.slice(0, count)
+  return rounds
 }
 
 /** What a fault needs for itself. */
@@ -88,12 +101,14 @@ export function touchedBy(fault: FaultAction): readonly string[] {
   switch (fault.kind) {
     case 'kill':
     case 'pause':
+    case 'longPause':
       return ['instances']
     case 'killUnpublished':
       return ['instances', 'kafka', 'postgres']
     case 'cut':
     case 'refuse':
     case 'blackHole':
+    case 'abandon':
     case 'delay':
       return [fault.service]
     case 'loseAnswers':
@@ -117,9 +132,18 @@ export function touchedBy(fault: FaultAction): readonly string[] {
   }
 }
 
+function abandonPostgres(random: Random): FaultAction {
+  return { kind: 'abandon', service: 'postgres', instances: oneOrAll(random) }
+}
+
+function longPause(random: Random): FaultAction {
+  return { kind: 'longPause', instance: below(INSTANCES, random) }
+}
+
 function spoilLink(service: LinkedService, random: Random): FaultAction {
   const instances = oneOrAll(random)
-  const kind = pick(['cut', 'refuse', 'blackHole', 'delay'] as const, random)
+  const kinds = ['cut', 'refuse', 'blackHole', 'delay'] as const
+  const kind = pick(service === 'postgres' ? kinds : [...kinds, 'abandon' as const], random)
   if (kind !== 'delay') return { kind, service, instances }
   return { kind, service, instances, delayMs: 20 + below(480, random) }
 }

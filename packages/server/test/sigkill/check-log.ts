@@ -18,6 +18,9 @@ export interface LatestEntry {
   revision: number
 }
 
+/** Of each key its last change up to some revision. */
+export type LatestChanges = ReadonlyMap<string, { revision: number; isDelete: boolean }>
+
 /** One write and what became of it. */
 export interface WriteRecord {
   op: 'put' | 'delete' | 'increment'

@@ -13,7 +13,7 @@ import {
 import { io, type Socket } from 'socket.io-client'
 import { CursorCodec, type Position } from '../../src/live/cursor.ts'
 import { KeySelection, PrefixSelection, type Selection } from '../../src/live/selection.ts'
-import type { LatestEntry, LoggedChange } from './check-log.ts'
+import type { LatestChanges, LatestEntry, LoggedChange } from './check-log.ts'
 
 const RETRY_WATCH_MS = 1_000
 
@@ -40,6 +40,10 @@ export class LiveWatcher {
   #cursor: string | undefined
   #codec: CursorCodec | undefined
   #isCurrent = false
+  /** Up to where the absence of a key from `#values` says that it was deleted. */
+  #completeTo = 0
+  #isAway = false
+  #cameMs = 0
   events = 0
   connects = 0
   resumes = 0
@@ -77,11 +81,31 @@ export class LiveWatcher {
     const wait = (ms: number) => sleep(ms, undefined, { signal }).catch(() => {})
     while (!signal.aborted) {
       await wait(random() * 3_000)
+      this.#isAway = true
       this.#socket.disconnect()
       if (random() < forgets) this.#cursor = undefined
       await wait(random() * 1_500)
+      this.#cameMs = performance.now()
+      this.#isAway = false
       this.#socket.connect()
     }
+  }
+
+  /** It has left by itself at some time since then. */
+  hasLeft(sinceMs: number): boolean {
+    return this.#isAway || this.#cameMs > sinceMs
+  }
+
+  /** Which of these changes of its selection it does not know of. */
+  behind(latest: LatestChanges): string[] {
+    const problems: string[] = []
+    for (const [key, { revision, isDelete }] of latest) {
+      if (this.isAt(key, revision)) continue
+      const isAbsent = !this.#values.has(key) && this.#isCurrent
+      if (isAbsent && (isDelete || this.#completeTo >= revision)) continue
+      problems.push(`${key} at ${this.#revisions.get(key)} instead of ${revision}`)
+    }
+    return problems
   }
 
   /** Whether it was shown that change of the key, or a later one. Always true of what it does not watch. */
@@ -174,6 +198,7 @@ export class LiveWatcher {
     this.#inSnapshot = undefined
     this.#isCurrent = true
     this.#keep(cursor!, inSnapshot)
+    this.#completeTo = this.#codec?.decode(cursor!)?.high ?? 0
   }
 
   #takeChanges({ changes, cursor, current }: ChangesFrame): void {

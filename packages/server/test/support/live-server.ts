@@ -8,6 +8,7 @@ import { checkKey } from '../../src/http/key.ts'
 import { KeyValue } from '../../src/key-value.ts'
 import { MemoryCounter } from '../../src/limits/memory.ts'
 import { RateLimits } from '../../src/limits/rate-limits.ts'
+import { ArrivalGate } from '../../src/live/arrival-gate.ts'
 import { Hub } from '../../src/live/hub.ts'
 import { LiveSockets } from '../../src/live/live-sockets.ts'
 import { RecentKeys } from '../../src/live/recent-keys.ts'
@@ -58,6 +59,7 @@ export async function startLiveServer(
   const server = createServer((_request, response) => response.writeHead(404).end())
   const sockets = attachSockets(server, {
     feed: hub,
+    arrivals: new ArrivalGate({ hub, store }),
     keyValue,
     limits: new RateLimits({ config, counter: () => new MemoryCounter({ windowSeconds: 10 }), log }),
     live,

@@ -1,5 +1,5 @@
 import type { Client, Selection, WatchEvent } from '@livekv/client'
-import type { LatestEntry, LoggedChange } from '../sigkill/check-log.ts'
+import type { LatestChanges, LatestEntry, LoggedChange } from '../sigkill/check-log.ts'
 
 /** What all watchers of a run were shown: they must agree, and the log with them. */
 export class AllShown {
@@ -60,6 +60,8 @@ export class CheckedWatcher {
   readonly #values = new Map<string, LatestEntry>()
   /** Highest revision shown of each key, also of deleted ones. */
   readonly #revisions = new Map<string, number>()
+  /** When it was told that a key is gone, without the revision of its delete. */
+  readonly #absentMs = new Map<string, number>()
   readonly #stop: () => void
   #isOver = false
   events = 0
@@ -76,6 +78,25 @@ export class CheckedWatcher {
   stop(): void {
     this.#isOver = true
     this.#stop()
+  }
+
+  get isOver(): boolean {
+    return this.#isOver
+  }
+
+  toString(): string {
+    return this.#name
+  }
+
+  /** Which of these changes of its selection, all of them made before `sinceMs`, it does not know of. */
+  behind(latest: LatestChanges, sinceMs: number): string[] {
+    const problems: string[] = []
+    for (const [key, { revision, isDelete }] of latest) {
+      if (!this.#wants(key) || (this.#revisions.get(key) ?? 0) >= revision) continue
+      if (!this.#values.has(key) && (isDelete || (this.#absentMs.get(key) ?? 0) > sinceMs)) continue
+      problems.push(`${key} at ${this.#revisions.get(key)} instead of ${revision}`)
+    }
+    return problems
   }
 
   /** Where it differs from what there is. */
@@ -116,6 +137,7 @@ export class CheckedWatcher {
     if (type === 'put' && revision === before && !this.#values.has(key))
       this.#note(`was shown ${key} of ${revision} again after it was gone`)
     this.#revisions.set(key, revision)
+    if (isAbsence) this.#absentMs.set(key, performance.now())
     if (type === 'put') this.#values.set(key, { key, revision, value })
     else this.#values.delete(key)
     // Where the log is cut nobody knows the own revision of an old delete any more: it has that of the head it was read at.
