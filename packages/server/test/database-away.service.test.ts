@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { pino } from 'pino'
-import { afterEach, describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, type TestContext, test } from 'vitest'
 import { createApp } from '../src/app.ts'
 import { loadConfig } from '../src/config.ts'
 import { Hub } from '../src/live/hub.ts'
@@ -99,22 +99,23 @@ describe('a server that starts', () => {
   })
 })
 
-describe('connections that have died without a word', () => {
-  async function proxied() {
+/** They wait for deadlines, most of the time: side by side. */
+describe.concurrent('connections that have died without a word', () => {
+  async function proxied({ onTestFinished }: TestContext) {
     const direct = await createTestDatabase()
     const proxy = await TcpProxy.start({ port: Number(new URL(direct).port) })
-    closing.push(() => proxy.close())
+    onTestFinished(() => proxy.close())
     return { proxy, direct, url: proxy.through(direct) }
   }
 
-  test('cost one statement its time, and not the next ones too', async () => {
-    const { proxy, url } = await proxied()
+  test('cost one statement its time, and not the next ones too', async (context) => {
+    const { proxy, url } = await proxied(context)
     const store = await PostgresStore.open({
       database: { url, poolSize: 6 },
       retention: { maxChanges: 1e8, maxAgeMs: undefined },
       log: silent,
     })
-    closing.push(() => store.close())
+    context.onTestFinished(() => store.close())
     await Promise.all(Array.from({ length: 20 }, () => store.get(['k'])))
     expect(proxy.connections).toBeGreaterThan(3)
     proxy.abandon()
@@ -123,19 +124,19 @@ describe('connections that have died without a word', () => {
     expect((await store.get(['k'])).entries.get('k')?.json).toBe('1')
   })
 
-  test('keep watchers waiting less long than a read that may take its time', async () => {
-    const { proxy, direct, url } = await proxied()
+  test('keep watchers waiting less long than a read that may take its time', async (context) => {
+    const { proxy, direct, url } = await proxied(context)
     const retention = { maxChanges: 1e8, maxAgeMs: undefined }
     const open = async (way: string) => {
       const store = await PostgresStore.open({ database: { url: way, poolSize: 6 }, retention, log: silent })
-      closing.push(() => store.close())
+      context.onTestFinished(() => store.close())
       return store
     }
     const [store, other] = [await open(url), await open(direct)]
     const tail = new Tail({ maxEntries: 100, maxBytes: 1e6 })
     const watched = { keys: () => [], prefixes: () => [''], known: () => [] }
     const hub = new Hub({ store, tail, watched, log: silent })
-    closing.push(() => hub.close())
+    context.onTestFinished(() => hub.close())
     await hub.start()
     const shown = new Promise((resolve) => hub.listen(() => resolve('the change')))
     await Promise.all(Array.from({ length: 20 }, () => store.get(['k'])))
@@ -147,10 +148,27 @@ describe('connections that have died without a word', () => {
     await read
   })
 
-  test('give the place in the pool back that Sequelize’s own calls hold', async () => {
-    const { proxy, url } = await proxied()
+  test('keep nobody waiting for a page or a key as long as a read that may take its time', async (context) => {
+    const { proxy, url } = await proxied(context)
+    const database = new Database({ url, poolSize: 4 }, silent)
+    context.onTestFinished(() => database.close())
+    const rest = { name: 'rest', text: 'select pg_sleep(0.5)' }
+    await Promise.all([1, 2, 3].map(() => database.run('read', rest, [])))
+    expect(proxy.connections).toBe(3)
+    proxy.abandon()
+    const ended: string[] = []
+    const long = database.run('bulk', ONE, []).catch(() => ended.push('long'))
+    const soon = ['read', 'bulk'] as const
+    const asked = soon.map((lane) => database.ask(lane, ONE, []).then(() => ended.push(lane)))
+    await Promise.all([long, ...asked])
+    expect(ended.toSorted()).toEqual(['bulk', 'long', 'read'])
+    expect(ended.at(-1)).toBe('long')
+  })
+
+  test('give the place in the pool back that Sequelize’s own calls hold', async (context) => {
+    const { proxy, url } = await proxied(context)
     const database = new Database({ url, poolSize: 2 }, silent)
-    closing.push(() => database.close())
+    context.onTestFinished(() => database.close())
     const query = () => database.maintain(() => database.sequelize.query('select pg_sleep(0.2)'))
     await query()
     const dead = query()
@@ -159,8 +177,8 @@ describe('connections that have died without a word', () => {
     await query()
   })
 
-  test('are noticed while they are set up', async () => {
-    const { proxy, url } = await proxied()
+  test('are noticed while they are set up', async (context) => {
+    const { proxy, url } = await proxied(context)
     const client = new DatabaseClient({ connectionString: url })
     client.on('error', () => {})
     await client.connect()

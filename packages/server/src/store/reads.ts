@@ -14,15 +14,13 @@ import {
 import type { Change, Entry, ReadResult } from './store.ts'
 
 /**
- * Reads of the latest state. Rule: fill-one-statement. Each takes the head in the same statement, so that it
- * says as of
+ * Reads of the latest state. Rule: fill-one-statement. Each takes the head in the same statement, so that it says as of
  * when it is true.
  */
 
 /**
- * Rule: absent-has-revision. Of a key without an entry, the revision of its delete: the last of the two
- * orders a key's changes are kept in
- * (0001-log.ts).
+ * Rule: absent-has-revision. Of a key without an entry, the revision of its delete: the last of the two orders a key's
+ * changes are kept in (0001-log.ts).
  */
 const GET = {
   name: 'livekv-get',
@@ -76,7 +74,7 @@ const EXPIRED = {
 }
 
 export async function readKeys(database: Database, keys: readonly string[]): Promise<ReadResult> {
-  const rows = await database.run<EntryRow & { asked: string; deleted: number | null }>('read', GET, [keys])
+  const rows = await database.ask<EntryRow & { asked: string; deleted: number | null }>('read', GET, [keys])
   const entries = new Map<string, Entry>()
   const absent = new Map<string, number>()
   for (const row of rows) {
@@ -94,8 +92,8 @@ export async function readList(
   const end = prefixEnd(prefix)
   const values = [after, prefix, asked + 1]
   const rows = await (end === null
-    ? database.run<EntryRow>('bulk', LIST, values)
-    : database.run<EntryRow>('bulk', LIST_PREFIX, [...values, end]))
+    ? database.ask<EntryRow>('bulk', LIST, values)
+    : database.ask<EntryRow>('bulk', LIST_PREFIX, [...values, end]))
   const { page, more } = firstOf(rows.filter(isThere), asked)
   return { head: rows[0]?.head ?? 0, entries: page.map(entryOf), more }
 }
@@ -123,7 +121,9 @@ export async function readLatestChanges(
 }
 
 export async function readHead(database: Database, timeoutMs?: number): Promise<{ head: number }> {
-  const [row] = await database.run<{ head: number | null }>('read', HEAD_ONLY, [], timeoutMs)
+  const [row] = await (timeoutMs === undefined
+    ? database.ask<{ head: number | null }>('read', HEAD_ONLY, [])
+    : database.run<{ head: number | null }>('read', HEAD_ONLY, [], timeoutMs))
   return { head: row?.head ?? 0 }
 }
 
