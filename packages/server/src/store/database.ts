@@ -165,9 +165,15 @@ export class Database {
 
   /**
    * As `run`, of a read that takes milliseconds and that watchers wait for: if no answer comes soon, it is asked once
-   * more, on another connection. Connections die in silence.
+   * more, on another connection. Connections die in silence. `timeoutMs`: the caller asks again by itself.
    */
-  async ask<Row>(lane: 'read' | 'bulk', statement: Statement, values: unknown[]): Promise<Row[]> {
+  async ask<Row>(
+    lane: 'read' | 'bulk',
+    statement: Statement,
+    values: unknown[],
+    timeoutMs?: number,
+  ): Promise<Row[]> {
+    if (timeoutMs !== undefined) return this.run<Row>(lane, statement, values, timeoutMs)
     try {
       return await this.run<Row>(lane, statement, values, SOON_MS)
     } catch (error) {

@@ -125,7 +125,7 @@ export async function readChangesSince(
   limit: number,
   timeoutMs?: number,
 ): Promise<{ head: number; changes: Change[] }> {
-  const rows = await database.run<ChangeRow & { compacted: number }>(
+  const rows = await database.ask<ChangeRow & { compacted: number }>(
     'bulk',
     CHANGES_SINCE,
     [revision, Math.min(limit, 5_000)],

@@ -121,9 +121,7 @@ export async function readLatestChanges(
 }
 
 export async function readHead(database: Database, timeoutMs?: number): Promise<{ head: number }> {
-  const [row] = await (timeoutMs === undefined
-    ? database.ask<{ head: number | null }>('read', HEAD_ONLY, [])
-    : database.run<{ head: number | null }>('read', HEAD_ONLY, [], timeoutMs))
+  const [row] = await database.ask<{ head: number | null }>('read', HEAD_ONLY, [], timeoutMs)
   return { head: row?.head ?? 0 }
 }
 

@@ -76,8 +76,6 @@ export function planRounds(seed: number, count: number, meanMs: number): Fault[]
   const rounds: Fault[][] = []
   for (let left = count; left > 0; ) {
     const deals = [...CLASSES]
-    // Not in a short run: snapshots that are read over a dead connection wait for longer than 5 s.
-    if (rounds.length > 0) deals.push(abandonPostgres)
     if ((rounds.length + 1) % ROUNDS_PER_LONG_PAUSE === 0) deals.push(longPause)
     const round = shuffled(deals, random).map((deal): Fault => {
       const action = deal(random)
@@ -132,18 +130,13 @@ export function touchedBy(fault: FaultAction): readonly string[] {
   }
 }
 
-function abandonPostgres(random: Random): FaultAction {
-  return { kind: 'abandon', service: 'postgres', instances: oneOrAll(random) }
-}
-
 function longPause(random: Random): FaultAction {
   return { kind: 'longPause', instance: below(INSTANCES, random) }
 }
 
 function spoilLink(service: LinkedService, random: Random): FaultAction {
   const instances = oneOrAll(random)
-  const kinds = ['cut', 'refuse', 'blackHole', 'delay'] as const
-  const kind = pick(service === 'postgres' ? kinds : [...kinds, 'abandon' as const], random)
+  const kind = pick(['cut', 'refuse', 'blackHole', 'abandon', 'delay'], random)
   if (kind !== 'delay') return { kind, service, instances }
   return { kind, service, instances, delayMs: 20 + below(480, random) }
 }
