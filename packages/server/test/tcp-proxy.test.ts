@@ -109,6 +109,21 @@ describe('TcpProxy', () => {
     await until(() => client.received === 'c')
   })
 
+  test('connections that were abandoned stay, whatever becomes of others', async () => {
+    const abandoned = open()
+    abandoned.send('d')
+    await until(() => abandoned.received === 'd')
+    proxy.abandon()
+    await proxy.refuse()
+    await proxy.listen()
+    const client = open()
+    client.send('e')
+    await until(() => client.received === 'e')
+    abandoned.send('f')
+    await sleep(A_WHILE_MS)
+    expect([abandoned.received, abandoned.closed]).toEqual(['d', false])
+  })
+
   test('stall toClient lets the request through and keeps the answer until heal', async () => {
     const client = open()
     proxy.stall('toClient')

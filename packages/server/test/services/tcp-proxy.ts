@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 
 export interface Target {
   /** 127.0.0.1 by default. */
@@ -76,10 +77,10 @@ export class TcpProxy {
   /** Resets every connection and refuses new ones until `listen`. */
   async refuse(): Promise<void> {
     if (!this.#listener.listening) return
-    const closed = once(this.#listener, 'close')
     this.#listener.close()
     this.cut()
-    await closed
+    // Not its `close` event: that waits for connections that were abandoned, too.
+    await nextTurn()
   }
 
   async listen(): Promise<void> {
