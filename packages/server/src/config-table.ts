@@ -80,7 +80,7 @@ export const SECTIONS: readonly Section[] = [
         kind: { type: 'duration', minMs: 0, maxMs: 600_000 },
         default: '10s',
         description:
-          'How long a stopping server may take. After seven tenths of it a database that is away is given up: writes under way are answered with `STORE_FAILED` or `COMMIT_UNKNOWN`; after eight tenths requests under way are cut off; the rest is for what is still to be sent and written. The exit code is 0. What hangs all the same is ended 5 s later, with exit code 1.',
+          'How long a stopping server may take. After six tenths of it a database that does not answer is given up: writes under way are answered with `STORE_FAILED` or `COMMIT_UNKNOWN`; after eight tenths requests under way are cut off; the rest is for what is still to be sent and written. The exit code is 0. What hangs all the same is ended 5 s later, with exit code 1.',
       },
       {
         name: 'LOG_LEVEL',

@@ -1,11 +1,10 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import type { Store } from '../store/store.ts'
+import { LOG_READ_TIMEOUT_MS } from './catch-up.ts'
 import type { Hub } from './hub.ts'
 import { reach } from './reach.ts'
 
 const RETRY_MS = 200
-/** A connection that died in silence is not to hold up who comes after it is known to be dead. */
-const READ_TIMEOUT_MS = 2_000
 
 export interface ArrivalGateOptions {
   hub: Pick<Hub, 'contiguous' | 'isClosed' | 'noteHead' | 'catchUp' | 'whenReached'>
@@ -46,7 +45,7 @@ export class ArrivalGate {
       const those = [...this.#waiting]
       const isOver = () => !those.some((one) => this.#waiting.has(one))
       try {
-        if (!(await reach(hub, await store.head(0, READ_TIMEOUT_MS), isOver))) continue
+        if (!(await reach(hub, await store.head(0, LOG_READ_TIMEOUT_MS), isOver))) continue
       } catch {
         // The Hub asks for the head too, and says in the log that it gets none.
         await sleep(RETRY_MS, undefined, { ref: false })
